@@ -1,0 +1,308 @@
+"""What all networks share: prepare a job, train it, keep what was learned.
+
+``fit`` reads like the way of the data: *prepare* turns (X, y) into a job, *train* turns jobs into
+trained modules, *finish* stores the fitted attributes. A task (classifier, regressor) supplies
+``_check_y``, ``_encode`` and ``_stratify``; a family supplies ``_connect``.
+"""
+
+import copy
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from sklcnn.estimators.reports import CallbackSupportMixin, FitReport
+from sklcnn.nn import ACTIVATIONS, PatchNetwork
+from sklcnn.training import Job, Samples, make_net, make_solver, outputs, resolve_device, train
+
+__all__ = ["AbstractNetwork"]
+
+
+class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
+    """One hidden layer of filters over patches, trained by gradient steps."""
+
+    _doc_link_module = "sklcnn"
+    _doc_link_template = (
+        "https://sklcnn.readthedocs.io/en/stable/generated/sklcnn.{estimator_name}.html"
+    )
+
+    _parameter_constraints = {
+        "n_filters": [Interval(Integral, 1, None, closed="left"), tuple],
+        "activation": [StrOptions({*ACTIVATIONS, "soft_threshold"})],
+        "readout": [StrOptions({"linear", "sum"})],
+        "solver": [StrOptions({"gd", "sgd", "adam"}), BaseEstimator],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "warm_start": ["boolean"],
+        "callbacks": [list, tuple, None],
+        "device": [str],
+        "dtype": [StrOptions({"float32", "float64"})],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def _store(self, parameters):
+        """Keep the arguments of the constructor, unchanged."""
+        for name in self._get_param_names():
+            setattr(self, name, parameters[name])
+
+    def _random(self):
+        """Return the source of all seeds; without ``random_state`` it is not the global one."""
+        if self.random_state is None:
+            return np.random.RandomState()
+        return check_random_state(self.random_state)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "module_")
+
+    def __getstate__(self):
+        """Pickle from the CPU, so that a machine without the device can load."""
+        state = dict(super().__getstate__())
+        if "module_" in state and _device_of(state["module_"]).type != "cpu":
+            state["module_"] = copy.deepcopy(state["module_"]).cpu()
+            state["_solver_state"] = _to_cpu(state["_solver_state"])
+        return state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training inputs; with ``input_shape`` also of shape (n_samples, \\*input_shape).
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels of any type, or targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples in the loss; a weight of zero removes the sample.
+        X_val : array-like of shape (n_validation, n_features), default=None
+            Validation inputs. They fill ``validation_loss_curve_`` and, with
+            ``early_stopping=True``, decide when to stop; all of X then trains.
+        y_val : array-like of shape (n_validation,) or (n_validation, n_outputs), default=None
+            Validation labels or targets.
+        sample_weight_val : array-like of shape (n_validation,), default=None
+            Weights of the validation samples.
+
+        Returns
+        -------
+        self : object
+            The fitted network.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data cannot be used, or if training diverges.
+        """
+        start = "warm" if self.warm_start and hasattr(self, "module_") else "fresh"
+        samples = self._check_samples(X, y, sample_weight, reset=start == "fresh")
+        validation = None
+        if X_val is not None:
+            validation = self._check_samples(X_val, y_val, sample_weight_val, reset=False)
+        elif self.early_stopping:
+            samples, validation = self._split(samples)
+        return self._train(samples, validation, start, max_iter=self.max_iter, tol=self.tol)
+
+    def _fit_epoch(self, X, y, sample_weight, classes=None):
+        """Train for one epoch, from where the last call left off."""
+        start = "resume" if hasattr(self, "module_") else "fresh"
+        samples = self._check_samples(X, y, sample_weight, start == "fresh", classes)
+        return self._train(samples, None, start, max_iter=1, tol=None, early_stopping=False)
+
+    def _train(self, samples, validation, start, **limits):
+        """Prepare a job, train it, finish."""
+        report = FitReport(self, samples.X, samples.target, limits["max_iter"])
+        job = self._prepare(samples, validation, start, epoch_hook=report.epoch_hook, **limits)
+        trained = train([job])[0]
+        report.end(trained.module)
+        return self._finish(job, trained, start)
+
+    # prepare
+
+    def _check_samples(self, X, y, sample_weight, reset, classes=None):
+        """Validate X, y and weights; samples of weight zero are removed."""
+        X, y = validate_data(
+            self, self._ravel(X), y, reset=reset, dtype=self.dtype, **self._y_rules
+        )
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+            if not weight.any():
+                raise ValueError("sample_weight is zero for every sample; one must be positive.")
+            X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
+        y = self._check_y(y, reset, classes)
+        return Samples(X, y, self._weigh(y, weight))
+
+    def _ravel(self, X):
+        """Flatten the trailing axes of X if they are those of ``input_shape``."""
+        shape = getattr(X, "shape", ())
+        if self.input_shape is None or len(shape) <= 2:
+            return X
+        if tuple(shape[1:]) != tuple(self.input_shape):
+            raise ValueError(
+                f"X has shape {tuple(shape)}; its trailing axes must equal "
+                f"input_shape={tuple(self.input_shape)}, or X must be two-dimensional."
+            )
+        return np.reshape(X, (len(X), -1))
+
+    def _weigh(self, y, weight):
+        """Return the weights of the samples in the loss, None if they are all alike."""
+        return weight
+
+    def _split(self, samples):
+        """Hold out a fraction of the samples for early stopping."""
+        rows = np.arange(len(samples.X))
+        train_rows, validation_rows = train_test_split(
+            rows,
+            test_size=self.validation_fraction,
+            random_state=self._random(),
+            stratify=self._stratify(samples.target),
+        )
+        return tuple(
+            Samples(
+                samples.X[part],
+                samples.target[part],
+                None if samples.weight is None else samples.weight[part],
+            )
+            for part in (train_rows, validation_rows)
+        )
+
+    def _prepare(self, samples, validation, start, **limits):
+        """Return the job: a seeded module (or the one trained so far) and coded samples."""
+        samples = self._encode(samples)
+        validation = None if validation is None else self._encode(validation)
+        if start == "fresh":
+            seeds = self._random().randint(2**31 - 1, size=2)
+            init, shuffle = (torch.Generator().manual_seed(int(seed)) for seed in seeds)
+            module = self._build(samples.target.shape[1], init)
+            shuffle_state = shuffle.get_state()
+        else:
+            module, shuffle_state = copy.deepcopy(self.module_), self._shuffle_state
+        return self._job(
+            module,
+            n_train=len(samples),
+            samples=samples,
+            validation=validation,
+            shuffle_state=shuffle_state,
+            solver_state=self._solver_state if start == "resume" else None,
+            **limits,
+        )
+
+    def _build(self, n_outputs, generator):
+        """Choose the connectivity and draw the initial weights."""
+        for name in ("n_filters", "patch_size", "stride"):
+            if isinstance(getattr(self, name, 1), tuple):
+                raise ValueError(
+                    f"{name}={getattr(self, name)}: networks have one hidden layer; give an int."
+                )
+        if self.readout == "sum" and n_outputs > 1:
+            raise ValueError(
+                f"readout='sum' gives one output, but {n_outputs} are needed; use readout='linear'."
+            )
+        self.patch_indices_, self.filter_groups_ = self._connect(self.n_features_in_)
+        return PatchNetwork(
+            self.patch_indices_,
+            self.filter_groups_,
+            self.n_filters,
+            n_outputs,
+            activation=self.activation,
+            pooling=self.pooling,
+            readout=self.readout,
+            generator=generator,
+            dtype=getattr(torch, self.dtype),
+        )
+
+    def _job(self, module, n_train, **training):
+        """Return a job with the parameters of this estimator."""
+        solver = make_solver(self.solver)
+        batch_size = min(200, n_train) if self.batch_size == "auto" else self.batch_size
+        parameters = {
+            "loss": self.loss,
+            "learning_rate": self.learning_rate_init,
+            "alpha": self.alpha,
+            "batch_size": n_train if solver.full_batch else batch_size,
+            "tol": self.tol,
+            "n_iter_no_change": self.n_iter_no_change,
+            "early_stopping": self.early_stopping,
+            "max_iter": self.max_iter,
+            "device": resolve_device(self.device),
+            "callbacks": tuple(self.callbacks or ()),
+            "verbose": int(self.verbose),
+        }
+        return Job(module=module, solver=solver, **(parameters | training))
+
+    # finish
+
+    def _finish(self, job, trained, start):
+        """Store what was learned."""
+        fresh = start == "fresh"
+        earlier = ([], []) if fresh else (self.loss_curve_, self.validation_loss_curve_)
+        self.module_ = trained.module
+        self.loss_curve_ = earlier[0] + trained.train_loss
+        self.validation_loss_curve_ = earlier[1] + trained.validation_loss
+        self.n_iter_ = len(self.loss_curve_)
+        self.filters_ = self._present_filters(self.module_.weight.detach().cpu().numpy().copy())
+        self.n_parameters_ = sum(parameter.numel() for parameter in self.module_.parameters())
+        self._shuffle_state, self._solver_state = trained.shuffle_state, trained.solver_state
+        self.n_train_ = len(job.samples)
+        if job.tol is not None and not trained.stopped:
+            warnings.warn(
+                f"Training reached max_iter={self.max_iter} epochs and the loss still fell by more "
+                "than tol; raise max_iter, or set tol=None to train for a fixed number of epochs.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return self
+
+    @property
+    def net_(self):
+        """A working skorch net around ``module_``; its predictions are the network's outputs."""
+        check_is_fitted(self)
+        job = self._job(
+            self.module_,
+            n_train=self.n_train_,
+            samples=None,
+            validation=None,
+            shuffle_state=self._shuffle_state,
+        )
+        net = make_net(job).initialize()
+        net.optimizer_.load_state_dict(self._solver_state)
+        for epoch, loss in enumerate(self.loss_curve_):
+            net.history.new_epoch()
+            net.history.record("train_loss", loss)
+            if self.validation_loss_curve_:
+                net.history.record("valid_loss", self.validation_loss_curve_[epoch])
+        return net
+
+    def _outputs(self, X):
+        """Validate X and return the outputs of the network, (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        X = validate_data(self, self._ravel(X), reset=False, dtype=np.float64)
+        return outputs(self.module_, X)
+
+
+def _device_of(module):
+    return next(module.parameters()).device
+
+
+def _to_cpu(state):
+    """Copy an optimizer's state dict to the CPU."""
+    if isinstance(state, torch.Tensor):
+        return state.cpu()
+    if isinstance(state, dict):
+        return {key: _to_cpu(value) for key, value in state.items()}
+    return state

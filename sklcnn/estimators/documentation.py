@@ -1,0 +1,167 @@
+"""The words that the docstrings of the six networks have in common, each written once."""
+
+__all__ = ["document"]
+
+START = """
+n_filters : int, default={n_filters}
+    Filters over each patch: hidden units of the fully connected network, channels of the others.
+"""
+
+LOCAL = """
+patch_size : int, default=3
+    Side of the window along each axis of the input; clipped to the input.
+stride : int, default=1
+    Step between neighbouring windows. Windows that leave features unseen are an error.
+"""
+
+POOLING = """
+pooling : {"mean", "sum", "max"} or None, default=None
+    How the responses of all patches are pooled, which makes the network invariant to where a
+    pattern lies; None keeps every position.
+input_shape : tuple of int, default=None
+    Shape of one sample: ``(length,)``, ``(height, width)`` or ``(channels, height, width)``; a
+    signal of several channels is ``(channels, 1, length)``. None is a signal of one channel. X has
+    one row a sample, raveled in C order, or these trailing axes.
+padding : {"valid", "circular"}, default="valid"
+    Whether windows stay inside the input or wrap around its ends.
+patch_indices : array-like of shape (n_patches, patch_size), default=None
+    Connectivity given outright: the features that each patch sees, in the place of
+    ``patch_size``, ``stride``, ``input_shape`` and ``padding``.
+"""
+
+GROUPS = """
+filter_groups : int or array-like of shape (n_patches,), default=None
+    Degree of weight sharing. None: none. An int: that many contiguous groups of patches, each with
+    filters of its own. An array: any grouping.
+"""
+
+NETWORK = """
+activation : {"relu", "soft_threshold", "identity", "tanh", "gelu"}, default="relu"
+    Of the hidden layer. ``"soft_threshold"`` is ``sign(z) max(|z| - b, 0)`` with one learned
+    threshold b for the whole network, in the place of biases.
+readout : {"linear", "sum"}, default="linear"
+    Learned weights and bias, or the plain sum of all responses (one output only).
+"""
+
+CLASSIFIER_LOSS = """
+loss : {"log_loss", "squared_error", "hinge", "exponential"}, default="log_loss"
+    Loss on labels coded as -1 and +1. The log-loss of several classes is the cross-entropy of
+    their softmax; the others set one class against the rest and average over classes.
+"""
+
+REGRESSOR_LOSS = """
+loss : {"squared_error"}, default="squared_error"
+    Mean squared error, averaged over outputs, without a factor of one half.
+"""
+
+TRAINING = """
+solver : {"gd", "sgd", "adam"} or solver object, default="adam"
+    Full-batch gradient descent, mini-batch SGD with Nesterov momentum, or Adam. Objects of
+    :mod:`sklcnn.training` set momentum, projection of the filters and gradient clipping.
+learning_rate_init : float, default={learning_rate_init}
+    Size of the steps.
+max_iter : int, default=200
+    Largest number of epochs.
+batch_size : int, default="auto"
+    Samples in a mini-batch; "auto" is ``min(200, n_samples)``. Solver "gd" uses all.
+alpha : float, default=0.0001
+    Strength of the L2 penalty on all weights; divided by the size of the batch as in
+    :class:`~sklearn.neural_network.MLPClassifier`.
+tol : float, default=1e-4
+    Training ends when the loss has not fallen by ``tol`` for more than ``n_iter_no_change`` epochs
+    in a row; None trains for exactly ``max_iter`` epochs.
+n_iter_no_change : int, default=10
+    Epochs without improvement that are waited for.
+early_stopping : bool, default=False
+    Whether to watch the loss on validation samples in the place of the training loss, and to keep
+    the weights of its best epoch. Unless it is on, every sample trains.
+validation_fraction : float, default=0.1
+    Part of the samples set aside for early stopping, if ``fit`` is not given ``X_val``.
+"""
+
+CLASS_WEIGHT = """
+class_weight : dict or "balanced", default=None
+    Weights of the classes, multiplied with the weights of the samples; "balanced" is inversely
+    proportional to their frequencies.
+"""
+
+REST = """
+warm_start : bool, default=False
+    Whether ``fit`` goes on from the weights of the last call.
+callbacks : list of skorch callbacks, default=None
+    Take part in training as in any skorch net.
+device : str, default="auto"
+    "auto" (CUDA if there is one), "cpu", "cuda", "cuda:1", "mps". A network fitted on a GPU can be
+    pickled and predicts where there is none.
+dtype : {"float32", "float64"}, default="float32"
+    Precision of training. Predictions are computed in float64.
+random_state : int, RandomState instance or None, default=None
+    Seeds the initial weights, the order of mini-batches and the validation split. Same value, same
+    result; the global generators of numpy and torch are not touched.
+verbose : int, default=0
+    Whether to print a line an epoch.
+"""
+
+CLASSES = """
+classes_ : ndarray of shape (n_classes,)
+    Labels, sorted.
+"""
+
+ATTRIBUTES = """
+n_features_in_ : int
+    Number of features.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the features, if X has string column names.
+patch_indices_ : ndarray of shape (n_patches, patch_size)
+    Connectivity: the features that each patch sees.
+filter_groups_ : ndarray of shape (n_patches,)
+    Sharing: patches of one group use the same filters.
+filters_ : ndarray of shape {filters}
+    Weights of the hidden layer.
+module_ : torch.nn.Module
+    The trained network.
+net_ : skorch.NeuralNet
+    A working skorch net around ``module_``.
+loss_curve_ : list of float
+    Mean training loss of every epoch, without the penalty.
+validation_loss_curve_ : list of float
+    Mean validation loss of every epoch; empty without validation samples.
+n_iter_ : int
+    Epochs trained.
+n_train_ : int
+    Samples trained on.
+n_parameters_ : int
+    Trained parameters.
+"""
+
+BLOCKS = {
+    "start": START,
+    "local": LOCAL,
+    "pooling": POOLING,
+    "groups": GROUPS,
+    "network": NETWORK,
+    "classifier_loss": CLASSIFIER_LOSS,
+    "regressor_loss": REGRESSOR_LOSS,
+    "training": TRAINING,
+    "class_weight": CLASS_WEIGHT,
+    "rest": REST,
+    "classes": CLASSES,
+    "attributes": ATTRIBUTES,
+}
+
+
+def document(**values):
+    """Return a decorator that fills the blocks named ``<block>`` into a class's docstring.
+
+    ``values`` are the few words in which the families differ, such as the shape of ``filters_``.
+    """
+
+    def fill(cls):
+        for name, block in BLOCKS.items():
+            for key, value in values.items():
+                block = block.replace(f"{{{key}}}", str(value))
+            indented = "\n    ".join(block.strip().splitlines())
+            cls.__doc__ = cls.__doc__.replace(f"<{name}>", indented)
+        return cls
+
+    return fill
