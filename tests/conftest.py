@@ -2,7 +2,7 @@
 
 import os
 
-os.environ["SCIPY_ARRAY_API"] = "1"  # before scipy is imported: one of scikit-learn's checks needs it
+os.environ["SCIPY_ARRAY_API"] = "1"  # before scipy is imported
 
 import pytest
 import torch
