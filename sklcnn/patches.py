@@ -17,11 +17,12 @@ patch_size).
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["all_features", "check_patch_indices", "sharing_groups", "sliding_windows"]
 
 
-def all_features(n_features):
+def all_features(n_features: int) -> NDArray[np.int64]:
     """Return the connectivity of a fully connected network: one patch that sees everything.
 
     Parameters
@@ -43,7 +44,9 @@ def all_features(n_features):
     return np.arange(n_features)[np.newaxis]  # (1, n_features)
 
 
-def sliding_windows(input_shape, patch_size, stride=1, *, padding="valid"):
+def sliding_windows(
+    input_shape: tuple[int, ...], patch_size: int, stride: int = 1, *, padding: str = "valid"
+) -> NDArray[np.int64]:
     """Return the patches that a window sees when it slides over a signal or an image.
 
     Features are the raveled input (C order). A window spans all channels; its entries are ordered
@@ -92,7 +95,7 @@ def sliding_windows(input_shape, patch_size, stride=1, *, padding="valid"):
     return patches.reshape(len(rows) * len(columns), -1)  # (n_patches, patch entries)
 
 
-def sharing_groups(n_patches, groups=None):
+def sharing_groups(n_patches: int, groups: int | ArrayLike | None = None) -> NDArray[np.int64]:
     """Return the group of each patch: patches of one group use the same filters.
 
     Parameters
@@ -137,7 +140,7 @@ def sharing_groups(n_patches, groups=None):
     return np.unique(groups, return_inverse=True)[1]
 
 
-def check_patch_indices(patch_indices, n_features):
+def check_patch_indices(patch_indices: ArrayLike, n_features: int) -> NDArray[np.int64]:
     """Return ``patch_indices`` as an integer array whose entries are valid features.
 
     Parameters

@@ -1,8 +1,12 @@
 """The three families as classifiers."""
 
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Self
 
 import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -19,7 +23,7 @@ from sklcnn.estimators.families import (
     LocallyConnected,
 )
 from sklcnn.nn import LOSSES
-from sklcnn.training import Samples
+from sklcnn.training import AbstractSolver, Samples
 
 __all__ = ["CNNClassifier", "FCNClassifier", "LCNClassifier"]
 
@@ -34,7 +38,7 @@ def _has_probabilities(network):
 class AbstractClassifier(ClassifierMixin, AbstractNetwork):
     """Labels in, labels out: the only place that knows how classes are coded."""
 
-    _y_rules = {}
+    _y_rules: dict[str, bool] = {}
     _parameter_constraints = {
         **AbstractNetwork._parameter_constraints,
         "loss": [StrOptions(set(LOSSES))],
@@ -42,7 +46,13 @@ class AbstractClassifier(ClassifierMixin, AbstractNetwork):
     }
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch, from where the last call left off.
 
         Parameters
@@ -105,7 +115,7 @@ class AbstractClassifier(ClassifierMixin, AbstractNetwork):
         target = np.where(codes[:, np.newaxis] == columns, 1.0, -1.0)  # (n_samples, n_outputs)
         return Samples(samples.X, target, samples.weight)
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the outputs of the network.
 
         Parameters
@@ -122,7 +132,7 @@ class AbstractClassifier(ClassifierMixin, AbstractNetwork):
         decision = self._outputs(X)
         return decision[:, 0] if decision.shape[1] == 1 else decision
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> NDArray:
         """Return the most likely labels.
 
         Parameters
@@ -140,7 +150,7 @@ class AbstractClassifier(ClassifierMixin, AbstractNetwork):
         return self.classes_[codes]
 
     @available_if(_has_probabilities)
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the probabilities of the classes.
 
         The log-loss models them. From the exponential loss they follow as ``sigmoid(2 f)``,
@@ -160,7 +170,7 @@ class AbstractClassifier(ClassifierMixin, AbstractNetwork):
         return self._probabilities(self._outputs(X))
 
     @available_if(_has_probabilities)
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the logarithms of the probabilities of the classes.
 
         Parameters
@@ -244,28 +254,28 @@ class FCNClassifier(FullyConnected, AbstractClassifier):
 
     def __init__(
         self,
-        n_filters=100,
+        n_filters: int = 100,
         *,
-        activation="relu",
-        readout="linear",
-        loss="log_loss",
-        solver="adam",
-        learning_rate_init=0.003,
-        max_iter=200,
-        batch_size="auto",
-        alpha=0.0001,
-        tol=1e-4,
-        n_iter_no_change=10,
-        early_stopping=False,
-        validation_fraction=0.1,
-        class_weight=None,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        dtype="float32",
-        random_state=None,
-        verbose=0,
-    ):
+        activation: str = "relu",
+        readout: str = "linear",
+        loss: str = "log_loss",
+        solver: str | AbstractSolver = "adam",
+        learning_rate_init: float = 0.003,
+        max_iter: int = 200,
+        batch_size: int | str = "auto",
+        alpha: float = 0.0001,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        class_weight: dict | str | None = None,
+        warm_start: bool = False,
+        callbacks: Sequence | None = None,
+        device: str = "auto",
+        dtype: str = "float32",
+        random_state: int | RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self._store(locals())
 
 
@@ -316,35 +326,35 @@ class LCNClassifier(LocallyConnected, AbstractClassifier):
 
     def __init__(
         self,
-        n_filters=16,
-        patch_size=3,
-        stride=1,
+        n_filters: int = 16,
+        patch_size: int = 3,
+        stride: int = 1,
         *,
-        pooling=None,
-        input_shape=None,
-        padding="valid",
-        patch_indices=None,
-        filter_groups=None,
-        activation="relu",
-        readout="linear",
-        loss="log_loss",
-        solver="adam",
-        learning_rate_init=0.003,
-        max_iter=200,
-        batch_size="auto",
-        alpha=0.0001,
-        tol=1e-4,
-        n_iter_no_change=10,
-        early_stopping=False,
-        validation_fraction=0.1,
-        class_weight=None,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        dtype="float32",
-        random_state=None,
-        verbose=0,
-    ):
+        pooling: str | None = None,
+        input_shape: tuple[int, ...] | None = None,
+        padding: str = "valid",
+        patch_indices: ArrayLike | None = None,
+        filter_groups: int | ArrayLike | None = None,
+        activation: str = "relu",
+        readout: str = "linear",
+        loss: str = "log_loss",
+        solver: str | AbstractSolver = "adam",
+        learning_rate_init: float = 0.003,
+        max_iter: int = 200,
+        batch_size: int | str = "auto",
+        alpha: float = 0.0001,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        class_weight: dict | str | None = None,
+        warm_start: bool = False,
+        callbacks: Sequence | None = None,
+        device: str = "auto",
+        dtype: str = "float32",
+        random_state: int | RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self._store(locals())
 
 
@@ -392,32 +402,32 @@ class CNNClassifier(Convolutional, AbstractClassifier):
 
     def __init__(
         self,
-        n_filters=16,
-        patch_size=3,
-        stride=1,
+        n_filters: int = 16,
+        patch_size: int = 3,
+        stride: int = 1,
         *,
-        pooling=None,
-        input_shape=None,
-        padding="valid",
-        patch_indices=None,
-        activation="relu",
-        readout="linear",
-        loss="log_loss",
-        solver="adam",
-        learning_rate_init=0.003,
-        max_iter=200,
-        batch_size="auto",
-        alpha=0.0001,
-        tol=1e-4,
-        n_iter_no_change=10,
-        early_stopping=False,
-        validation_fraction=0.1,
-        class_weight=None,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        dtype="float32",
-        random_state=None,
-        verbose=0,
-    ):
+        pooling: str | None = None,
+        input_shape: tuple[int, ...] | None = None,
+        padding: str = "valid",
+        patch_indices: ArrayLike | None = None,
+        activation: str = "relu",
+        readout: str = "linear",
+        loss: str = "log_loss",
+        solver: str | AbstractSolver = "adam",
+        learning_rate_init: float = 0.003,
+        max_iter: int = 200,
+        batch_size: int | str = "auto",
+        alpha: float = 0.0001,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        class_weight: dict | str | None = None,
+        warm_start: bool = False,
+        callbacks: Sequence | None = None,
+        device: str = "auto",
+        dtype: str = "float32",
+        random_state: int | RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self._store(locals())

@@ -1,7 +1,11 @@
 """The three families as regressors."""
 
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Self
 
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -13,7 +17,7 @@ from sklcnn.estimators.families import (
     FullyConnected,
     LocallyConnected,
 )
-from sklcnn.training import Samples
+from sklcnn.training import AbstractSolver, Samples
 
 __all__ = ["CNNRegressor", "FCNRegressor", "LCNRegressor"]
 
@@ -33,7 +37,9 @@ class AbstractRegressor(RegressorMixin, AbstractNetwork):
         return tags
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train for one epoch, from where the last call left off.
 
         Parameters
@@ -71,7 +77,7 @@ class AbstractRegressor(RegressorMixin, AbstractNetwork):
         target = samples.target.reshape(len(samples.target), -1)  # (n_samples, n_outputs)
         return Samples(samples.X, target, samples.weight)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> NDArray:
         """Return the predicted targets.
 
         Parameters
@@ -124,27 +130,27 @@ class FCNRegressor(FullyConnected, AbstractRegressor):
 
     def __init__(
         self,
-        n_filters=100,
+        n_filters: int = 100,
         *,
-        activation="relu",
-        readout="linear",
-        loss="squared_error",
-        solver="adam",
-        learning_rate_init=0.003,
-        max_iter=200,
-        batch_size="auto",
-        alpha=0.0001,
-        tol=1e-4,
-        n_iter_no_change=10,
-        early_stopping=False,
-        validation_fraction=0.1,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        dtype="float32",
-        random_state=None,
-        verbose=0,
-    ):
+        activation: str = "relu",
+        readout: str = "linear",
+        loss: str = "squared_error",
+        solver: str | AbstractSolver = "adam",
+        learning_rate_init: float = 0.003,
+        max_iter: int = 200,
+        batch_size: int | str = "auto",
+        alpha: float = 0.0001,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        callbacks: Sequence | None = None,
+        device: str = "auto",
+        dtype: str = "float32",
+        random_state: int | RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self._store(locals())
 
 
@@ -193,34 +199,34 @@ class LCNRegressor(LocallyConnected, AbstractRegressor):
 
     def __init__(
         self,
-        n_filters=16,
-        patch_size=3,
-        stride=1,
+        n_filters: int = 16,
+        patch_size: int = 3,
+        stride: int = 1,
         *,
-        pooling=None,
-        input_shape=None,
-        padding="valid",
-        patch_indices=None,
-        filter_groups=None,
-        activation="relu",
-        readout="linear",
-        loss="squared_error",
-        solver="adam",
-        learning_rate_init=0.003,
-        max_iter=200,
-        batch_size="auto",
-        alpha=0.0001,
-        tol=1e-4,
-        n_iter_no_change=10,
-        early_stopping=False,
-        validation_fraction=0.1,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        dtype="float32",
-        random_state=None,
-        verbose=0,
-    ):
+        pooling: str | None = None,
+        input_shape: tuple[int, ...] | None = None,
+        padding: str = "valid",
+        patch_indices: ArrayLike | None = None,
+        filter_groups: int | ArrayLike | None = None,
+        activation: str = "relu",
+        readout: str = "linear",
+        loss: str = "squared_error",
+        solver: str | AbstractSolver = "adam",
+        learning_rate_init: float = 0.003,
+        max_iter: int = 200,
+        batch_size: int | str = "auto",
+        alpha: float = 0.0001,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        callbacks: Sequence | None = None,
+        device: str = "auto",
+        dtype: str = "float32",
+        random_state: int | RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self._store(locals())
 
 
@@ -266,31 +272,31 @@ class CNNRegressor(Convolutional, AbstractRegressor):
 
     def __init__(
         self,
-        n_filters=16,
-        patch_size=3,
-        stride=1,
+        n_filters: int = 16,
+        patch_size: int = 3,
+        stride: int = 1,
         *,
-        pooling=None,
-        input_shape=None,
-        padding="valid",
-        patch_indices=None,
-        activation="relu",
-        readout="linear",
-        loss="squared_error",
-        solver="adam",
-        learning_rate_init=0.003,
-        max_iter=200,
-        batch_size="auto",
-        alpha=0.0001,
-        tol=1e-4,
-        n_iter_no_change=10,
-        early_stopping=False,
-        validation_fraction=0.1,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        dtype="float32",
-        random_state=None,
-        verbose=0,
-    ):
+        pooling: str | None = None,
+        input_shape: tuple[int, ...] | None = None,
+        padding: str = "valid",
+        patch_indices: ArrayLike | None = None,
+        activation: str = "relu",
+        readout: str = "linear",
+        loss: str = "squared_error",
+        solver: str | AbstractSolver = "adam",
+        learning_rate_init: float = 0.003,
+        max_iter: int = 200,
+        batch_size: int | str = "auto",
+        alpha: float = 0.0001,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        callbacks: Sequence | None = None,
+        device: str = "auto",
+        dtype: str = "float32",
+        random_state: int | RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self._store(locals())

@@ -1,6 +1,6 @@
 """The training loop: jobs in, trained modules out."""
 
-from sklcnn.training.solvers import SGD, Adam, GradientDescent, make_solver
+from sklcnn.training.solvers import SGD, AbstractSolver, Adam, GradientDescent, make_solver
 from sklcnn.training.trainer import (
     Job,
     Samples,
@@ -13,6 +13,7 @@ from sklcnn.training.trainer import (
 
 __all__ = [
     "SGD",
+    "AbstractSolver",
     "Adam",
     "GradientDescent",
     "Job",

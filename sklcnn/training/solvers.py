@@ -8,7 +8,7 @@ project. Every update is element-wise, which keeps many nets in one stack indepe
 import torch
 from sklearn.base import BaseEstimator
 
-__all__ = ["SGD", "Adam", "GradientDescent", "Stepper", "make_solver"]
+__all__ = ["SGD", "AbstractSolver", "Adam", "GradientDescent", "Stepper", "make_solver"]
 
 PROJECTIONS = (None, "unit_ball", "unit_sphere")
 
@@ -52,7 +52,13 @@ class GradientDescent(AbstractSolver):
 
     full_batch = True
 
-    def __init__(self, momentum=0.0, *, projection=None, clip_norm=None):
+    def __init__(
+        self,
+        momentum: float = 0.0,
+        *,
+        projection: str | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
         self.momentum = momentum
         self.projection = projection
         self.clip_norm = clip_norm
@@ -83,7 +89,14 @@ class SGD(AbstractSolver):
     True
     """
 
-    def __init__(self, momentum=0.9, *, nesterov=True, projection=None, clip_norm=None):
+    def __init__(
+        self,
+        momentum: float = 0.9,
+        *,
+        nesterov: bool = True,
+        projection: str | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
         self.momentum = momentum
         self.nesterov = nesterov
         self.projection = projection
@@ -121,7 +134,15 @@ class Adam(AbstractSolver):
     0.8
     """
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, *, epsilon=1e-8, projection=None, clip_norm=None):
+    def __init__(
+        self,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        *,
+        epsilon: float = 1e-8,
+        projection: str | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -223,7 +244,7 @@ class Stepper(torch.optim.Optimizer):
             self._project()
 
     # torch would wrap every step in a profiler region, a tenth of the time of a small one.
-    step.hooked = True
+    step.hooked = True  # type: ignore[attr-defined]
 
     def _project(self):
         """Scale every filter into the unit ball, or onto the unit sphere."""
