@@ -1,0 +1,58 @@
+"""Fully connected, locally connected and convolutional networks as scikit-learn estimators.
+
+Public names are imported on first use: ``import sklcnn`` itself loads neither torch nor
+matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import datasets as datasets
+    from . import estimators as estimators
+    from . import nn as nn
+    from . import patches as patches
+    from . import plotting as plotting
+    from . import studies as studies
+    from . import theory as theory
+    from . import training as training
+    from .estimators import (
+        CNNClassifier,
+        CNNRegressor,
+        FCNClassifier,
+        FCNRegressor,
+        LCNClassifier,
+        LCNRegressor,
+    )
+    from .studies import compare
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FCNClassifier",
+    "LCNClassifier",
+    "CNNClassifier",
+    "FCNRegressor",
+    "LCNRegressor",
+    "CNNRegressor",
+    "compare",
+]
+
+_HOMES = dict.fromkeys(__all__, "estimators") | {"compare": "studies"}
+_ROOMS = ("datasets", "estimators", "nn", "patches", "plotting", "studies", "theory", "training")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name or a subpackage on first use."""
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    elif name in _ROOMS:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value  # the next access finds it without this function
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_ROOMS, "__version__"})
