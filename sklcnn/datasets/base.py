@@ -42,6 +42,11 @@ class AbstractLaw(BaseEstimator):
     fitted; a fitted one has ``noise_``.
     """
 
+    _doc_link_module = "sklcnn"
+    _doc_link_template = (
+        "https://sklcnn.readthedocs.io/en/stable/generated/sklcnn.datasets.{estimator_name}.html"
+    )
+
     @abstractmethod
     def _check_width(self, X):
         """Raise ValueError unless X has as many features as the law."""

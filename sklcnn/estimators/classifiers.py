@@ -216,7 +216,7 @@ def _project_to_simplex(scores):
     return np.maximum(scores - np.take_along_axis(shifts, n_positive - 1, axis=1), 0)
 
 
-@document(n_filters=100, learning_rate_init=0.003, filters="(1, n_filters, n_features)")
+@document(n_filters=100, learning_rate_init=0.01, filters="(1, n_filters, n_features)")
 class FCNClassifier(FullyConnected, AbstractClassifier):
     """Fully connected network for classification.
 
@@ -260,7 +260,7 @@ class FCNClassifier(FullyConnected, AbstractClassifier):
         readout: str = "linear",
         loss: str = "log_loss",
         solver: str | AbstractSolver = "adam",
-        learning_rate_init: float = 0.003,
+        learning_rate_init: float = 0.01,
         max_iter: int = 200,
         batch_size: int | str = "auto",
         alpha: float = 0.0001,
@@ -279,7 +279,7 @@ class FCNClassifier(FullyConnected, AbstractClassifier):
         self._store(locals())
 
 
-@document(n_filters=16, learning_rate_init=0.003, filters="(n_groups, n_filters, patch_size)")
+@document(n_filters=16, learning_rate_init=0.01, filters="(n_groups, n_filters, patch_size)")
 class LCNClassifier(LocallyConnected, AbstractClassifier):
     """Locally connected network for classification.
 
@@ -339,7 +339,7 @@ class LCNClassifier(LocallyConnected, AbstractClassifier):
         readout: str = "linear",
         loss: str = "log_loss",
         solver: str | AbstractSolver = "adam",
-        learning_rate_init: float = 0.003,
+        learning_rate_init: float = 0.01,
         max_iter: int = 200,
         batch_size: int | str = "auto",
         alpha: float = 0.0001,
@@ -358,7 +358,7 @@ class LCNClassifier(LocallyConnected, AbstractClassifier):
         self._store(locals())
 
 
-@document(n_filters=16, learning_rate_init=0.003, filters="(n_filters, patch_size)")
+@document(n_filters=16, learning_rate_init=0.01, filters="(n_filters, patch_size)")
 class CNNClassifier(Convolutional, AbstractClassifier):
     """Convolutional network for classification.
 
@@ -414,7 +414,7 @@ class CNNClassifier(Convolutional, AbstractClassifier):
         readout: str = "linear",
         loss: str = "log_loss",
         solver: str | AbstractSolver = "adam",
-        learning_rate_init: float = 0.003,
+        learning_rate_init: float = 0.01,
         max_iter: int = 200,
         batch_size: int | str = "auto",
         alpha: float = 0.0001,

@@ -94,7 +94,7 @@ class AbstractRegressor(RegressorMixin, AbstractNetwork):
         return predictions.reshape(len(predictions), *self._target_shape)
 
 
-@document(n_filters=100, learning_rate_init=0.003, filters="(1, n_filters, n_features)")
+@document(n_filters=100, learning_rate_init=0.01, filters="(1, n_filters, n_features)")
 class FCNRegressor(FullyConnected, AbstractRegressor):
     """Fully connected network for regression.
 
@@ -136,7 +136,7 @@ class FCNRegressor(FullyConnected, AbstractRegressor):
         readout: str = "linear",
         loss: str = "squared_error",
         solver: str | AbstractSolver = "adam",
-        learning_rate_init: float = 0.003,
+        learning_rate_init: float = 0.01,
         max_iter: int = 200,
         batch_size: int | str = "auto",
         alpha: float = 0.0001,
@@ -154,7 +154,7 @@ class FCNRegressor(FullyConnected, AbstractRegressor):
         self._store(locals())
 
 
-@document(n_filters=16, learning_rate_init=0.003, filters="(n_groups, n_filters, patch_size)")
+@document(n_filters=16, learning_rate_init=0.01, filters="(n_groups, n_filters, patch_size)")
 class LCNRegressor(LocallyConnected, AbstractRegressor):
     """Locally connected network for regression.
 
@@ -212,7 +212,7 @@ class LCNRegressor(LocallyConnected, AbstractRegressor):
         readout: str = "linear",
         loss: str = "squared_error",
         solver: str | AbstractSolver = "adam",
-        learning_rate_init: float = 0.003,
+        learning_rate_init: float = 0.01,
         max_iter: int = 200,
         batch_size: int | str = "auto",
         alpha: float = 0.0001,
@@ -230,7 +230,7 @@ class LCNRegressor(LocallyConnected, AbstractRegressor):
         self._store(locals())
 
 
-@document(n_filters=16, learning_rate_init=0.003, filters="(n_filters, patch_size)")
+@document(n_filters=16, learning_rate_init=0.01, filters="(n_filters, patch_size)")
 class CNNRegressor(Convolutional, AbstractRegressor):
     """Convolutional network for regression.
 
@@ -284,7 +284,7 @@ class CNNRegressor(Convolutional, AbstractRegressor):
         readout: str = "linear",
         loss: str = "squared_error",
         solver: str | AbstractSolver = "adam",
-        learning_rate_init: float = 0.003,
+        learning_rate_init: float = 0.01,
         max_iter: int = 200,
         batch_size: int | str = "auto",
         alpha: float = 0.0001,

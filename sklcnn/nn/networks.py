@@ -49,6 +49,17 @@ class PatchNetwork(nn.Module):
     (n_groups, patch_size, group size * n_samples), so that a layer is one batched matrix product
     whatever is shared. Parameters may carry leading axes in front of the documented shapes; every
     line is written for trailing axes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklcnn.nn import PatchNetwork
+    >>> from sklcnn.patches import sharing_groups, sliding_windows
+    >>> patches = sliding_windows((8, 8), patch_size=3)
+    >>> groups = sharing_groups(len(patches), 1)
+    >>> network = PatchNetwork(patches, groups, 16, 10, generator=torch.Generator())
+    >>> network(torch.zeros(5, 64)).shape
+    torch.Size([5, 10])
     """
 
     def __init__(
