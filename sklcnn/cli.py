@@ -1,0 +1,243 @@
+"""The command ``sklcnn``: what is typed in, what is shown, and what a mistake is answered with."""
+
+import argparse
+import sys
+import traceback
+from importlib import metadata
+
+from sklcnn import __version__
+
+__all__ = ["main"]
+
+PACKAGES = ("torch", "scikit-learn", "skorch", "numpy", "scipy", "pandas", "joblib", "matplotlib")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : list of str or None, default=None
+        Arguments; None takes those of the process.
+
+    Returns
+    -------
+    status : int
+        0 on success, 2 for bad input, 130 after Ctrl-C, 1 if the program is to blame.
+
+    Examples
+    --------
+    >>> from sklcnn.cli import main
+    >>> main(["compare", "nowhere.csv"])
+    2
+    """
+    arguments = argparse.Namespace(debug=False)
+    try:
+        _parser().parse_args(argv, arguments)
+        return arguments.run(arguments)
+    except _UsageError as error:
+        return _fail(str(error), 2, arguments)
+    except KeyboardInterrupt as interrupt:
+        return _fail(str(interrupt) or "interrupted", 130, arguments)
+    except Exception as error:
+        said = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
+        return _fail(f"{said} (--debug shows where)", 1, arguments)
+
+
+class _UsageError(Exception):
+    """A mistake of the user; its text is the line that is shown."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message):
+        raise _UsageError(f"{message} ({self.prog} --help shows all options)")
+
+
+def _fail(line, status, arguments):
+    """Write one line to standard error, after the traceback if one is wanted."""
+    if arguments.debug:
+        traceback.print_exc()
+    sys.stderr.write(f"sklcnn: {line}\n")
+    return status
+
+
+def _parser():
+    parser = _Parser(
+        prog="sklcnn",
+        description="Fully connected, locally connected and convolutional networks.",
+    )
+    parser.add_argument("--version", action="version", version=f"sklcnn {__version__}")
+    parser.set_defaults(run=lambda _: parser.print_help() or 0)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB")
+    _add_compare(verbs)
+    info = verbs.add_parser("info", help="show versions and devices")
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _add_compare(verbs):
+    verb = verbs.add_parser(
+        "compare",
+        help="which inductive bias does my data want, and how many samples is it worth?",
+        description="Compare four networks that differ by one ingredient at a time: locality, "
+        "sharing, translation invariance. Prints what each is worth in samples and writes "
+        "results.csv, curves.png and report.html.",
+    )
+    verb.set_defaults(run=_compare)
+    add = verb.add_argument
+    add(
+        "data",
+        nargs="?",
+        metavar="DATA",
+        help="CSV or Parquet file, or NPZ with X and y; without it, two embedded data sets",
+    )
+    add("--target", metavar="NAME", help="column of the labels (default: the last)")
+    add(
+        "--input-shape",
+        nargs="+",
+        type=_whole,
+        metavar="N",
+        help="LENGTH, or HEIGHT WIDTH, or CHANNELS HEIGHT WIDTH (default: a signal)",
+    )
+    add("--patch-size", type=_whole, metavar="N", help="side of a window (default: 3)")
+    add("--stride", type=_whole, metavar="N", help="step between windows (default: 1)")
+    add(
+        "--sizes",
+        nargs="+",
+        type=_whole,
+        metavar="N",
+        help="training samples (default: log-spaced)",
+    )
+    add("--repeats", type=_whole, metavar="N", default=5, help="draws per size (default: 5)")
+    add("--seed", type=_whole, metavar="N", default=0, help="same seed, same results (default: 0)")
+    add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
+    add("--jobs", type=_whole, metavar="N", help="parallel fits (default: all cores, at most 8)")
+    add(
+        "--out",
+        metavar="DIR",
+        default="sklcnn-compare",
+        help="directory of the results (default: %(default)s)",
+    )
+    add("--overwrite", action="store_true", help="replace the results in an existing directory")
+    add("--debug", action="store_true", help="show tracebacks")
+
+
+def _whole(text):
+    """Read a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        hint = "; DATA stands before the options" if "." in text else ""
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number{hint}") from None
+
+
+def _compare(arguments):
+    """Run the verb ``compare``."""
+    from sklcnn.studies.compare import carry_out
+    from sklcnn.studies.fits import default_jobs
+    from sklcnn.studies.output import ResultDirectory, save, save_unfinished
+    from sklcnn.studies.progress import FitProgress
+
+    plans = _plans(arguments)
+    directory = ResultDirectory(arguments.out)
+    n_jobs = default_jobs(arguments.device) if arguments.jobs is None else arguments.jobs
+    try:
+        directory.claim(arguments.overwrite)
+    except OSError as error:
+        reason = error.strerror or error
+        raise _UsageError(f"--out: {arguments.out}: {reason}") from error
+
+    finished = []
+    try:
+        with FitProgress(sum(plan.n_fits for plan in plans)) as progress:
+            for plan in plans:
+                finished.append(carry_out(plan, n_jobs, progress))
+        save(directory, finished)
+    except KeyboardInterrupt as interrupt:
+        n_rows = save_unfinished(directory, finished, getattr(interrupt, "results", None))
+        where = directory.path / "results.csv"
+        raise KeyboardInterrupt(f"interrupted; {n_rows} finished fits are in {where}") from None
+    finally:
+        directory.release()
+    _show(finished, directory.path)
+    return 0
+
+
+def _plans(arguments):
+    """Read and check everything that was asked for."""
+    from sklcnn.studies.embedded import embedded_plans
+    from sklcnn.studies.plan import make_plan
+    from sklcnn.studies.tables import InvalidInputError, read_table
+
+    if arguments.seed < 0:
+        raise _UsageError(f"--seed: {arguments.seed} is negative")
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise _UsageError(f"--jobs: {arguments.jobs} is not a positive whole number")
+    geometry = {name: getattr(arguments, name) for name in ("input_shape", "patch_size", "stride")}
+    given = {name: value for name, value in geometry.items() if value is not None}
+    common = {
+        "sizes": arguments.sizes,
+        "repeats": arguments.repeats,
+        "random_state": arguments.seed,
+        "device": arguments.device,
+    }
+    places = {arguments.data: arguments.data, "random_state": "--seed"}
+    try:
+        if arguments.data is None:
+            for name in [*given, *(["target"] if arguments.target is not None else [])]:
+                raise InvalidInputError(name, "needs DATA; the embedded data have their own")
+            return embedded_plans(**common)
+        table = read_table(arguments.data, arguments.target)
+        places |= {"X": arguments.data, "y": f"{arguments.data}: '{table.target}'"}
+        names = {"name": table.name, "columns": table.columns}
+        return [make_plan(table.X, table.y, **names, **given, **common)]
+    except InvalidInputError as error:
+        place = places.get(error.parameter, f"--{error.parameter.replace('_', '-')}")
+        raise _UsageError(f"{place}: {error.message}") from error
+
+
+def _show(comparisons, path):
+    """Print tables and verdicts."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from sklcnn.studies.report import text_tables
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 100
+    for comparison in comparisons:
+        for text in text_tables(comparison):
+            table = Table(box=None, padding=(0, 2, 0, 0))
+            for name in text.header:
+                table.add_column(name, justify="left" if name == text.header[0] else "right")
+            for row in text.rows:
+                table.add_row(*row)
+            console.print(text.title, style="bold")
+            console.print(table, "")
+    for comparison in comparisons:
+        console.print(f"{comparison.name}:", style="bold")
+        for sentence in [*comparison.verdicts.values(), comparison.control]:
+            console.print(f"  {sentence}")
+        console.print()
+    console.print(f"Written to {path}: results.csv, curves.png, report.html")
+
+
+def _info(_):
+    """Run the verb ``info``."""
+    from sklcnn.training import resolve_device
+
+    def available(device):
+        try:
+            return bool(resolve_device(device))
+        except ValueError:
+            return False
+
+    lines = [f"sklcnn {__version__}", f"Python {sys.version.split()[0]} on {sys.platform}"]
+    lines += [f"{package} {metadata.version(package)}" for package in PACKAGES]
+    devices = [device for device in ("cpu", "cuda", "mps") if available(device)]
+    lines += [f"devices: {', '.join(devices)}; auto is {resolve_device('auto')}"]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0

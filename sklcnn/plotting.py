@@ -1,0 +1,226 @@
+"""Figures: classes that hold arrays and draw them. Nothing here computes, nothing knows a model."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["FAMILY_STYLES", "ComparisonDisplay", "Style"]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one network family looks in every figure."""
+
+    color: str
+    marker: str
+
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart; the markers serve print.
+FAMILY_STYLES = {
+    "FCN": Style("#0072B2", "o"),
+    "LCN": Style("#E69F00", "s"),
+    "CNN": Style("#009E73", "^"),
+    "pooled CNN": Style("#CC79A7", "D"),
+}
+_GREY = "0.45"
+_SIZE = (12.0, 3.7)  # of a row of three panels, in inches
+_STUB = 1.4  # length of an arrow that stands for an open end, as a factor
+
+
+class ComparisonDisplay:
+    """Learning curves of network families and what each ingredient is worth in samples.
+
+    Three panels: test accuracy against the number of training samples, the same with permuted
+    features, and the sample-efficiency factor of each ingredient.
+
+    Parameters
+    ----------
+    sizes : array-like of shape (n_sizes,)
+        Numbers of training samples.
+    scores : dict of str to array-like of shape (n_sizes, n_repeats)
+        Test accuracies of each family; the keys are those of ``FAMILY_STYLES``.
+    permuted_scores : dict of str to array-like of shape (n_sizes, n_repeats)
+        The same with permuted features.
+    baseline : array-like of shape (n_sizes,)
+        Accuracy of the majority class.
+    factors : dict of str to dict of str to array-like of shape (n_sizes,)
+        For each ingredient the name of its ``family`` (a str) and arrays ``factor``, ``low``,
+        ``high`` and ``censored`` ("", "more", "less" or "neither learns").
+    title : str, default=""
+        Name of the data.
+
+    Attributes
+    ----------
+    axes_ : ndarray of shape (3,)
+        The axes, after ``plot``.
+    figure_ : matplotlib.figure.Figure
+        The figure, after ``plot``.
+    lines_ : dict of str to list
+        The curves of each family in the first and the second panel, after ``plot``.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from sklcnn.plotting import ComparisonDisplay
+    >>> scores = {"FCN": [[0.6, 0.7], [0.8, 0.8]], "LCN": [[0.7, 0.7], [0.9, 0.9]]}
+    >>> worth = dict(family="LCN", factor=[1.5, 1.0], low=[1.2, 1.0], high=[1.8, float("inf")])
+    >>> worth["censored"] = ["", "more"]
+    >>> display = ComparisonDisplay([50, 100], scores, scores, [0.5, 0.5], {"locality": worth})
+    >>> [ax.get_xlabel() for ax in display.plot().axes_]
+    ['training samples', 'training samples', 'training samples n']
+    """
+
+    def __init__(
+        self,
+        sizes: ArrayLike,
+        scores: dict[str, ArrayLike],
+        permuted_scores: dict[str, ArrayLike],
+        baseline: ArrayLike,
+        factors: dict[str, dict],
+        *,
+        title: str = "",
+    ):
+        self.sizes = sizes
+        self.scores = scores
+        self.permuted_scores = permuted_scores
+        self.baseline = baseline
+        self.factors = factors
+        self.title = title
+
+    def plot(self, axes: Sequence | None = None) -> "ComparisonDisplay":
+        """Draw the three panels.
+
+        Parameters
+        ----------
+        axes : sequence of three matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : ComparisonDisplay
+            The display itself.
+        """
+        if axes is None:
+            import matplotlib.pyplot as plt
+
+            _, axes = plt.subplots(1, 3, figsize=_SIZE, layout="constrained")
+        self.axes_ = np.asarray(axes)
+        self.figure_ = self.axes_[0].figure
+        self.lines_ = {}
+        self._plot_curves(self.axes_[0], self.scores, self.title)
+        self._plot_curves(self.axes_[1], self.permuted_scores, f"{self.title}, features permuted")
+        self.axes_[0].legend(frameon=False, fontsize="small", loc="best")
+        self._share_accuracy_axis(*self.axes_[:2])
+        self._plot_factors(self.axes_[2])
+        return self
+
+    def _plot_curves(self, ax, scores, title):
+        """Mean and spread of every family's accuracy."""
+        for family, values in scores.items():
+            style = FAMILY_STYLES[family]
+            values = np.asarray(values)
+            mean, spread = values.mean(axis=1), values.std(axis=1, ddof=min(1, values.shape[1] - 1))
+            band = ax.fill_between(
+                self.sizes, mean - spread, mean + spread, color=style.color, alpha=0.18, lw=0
+            )
+            (line,) = ax.plot(
+                self.sizes, mean, color=style.color, marker=style.marker, ms=5, lw=1.6, label=family
+            )
+            self.lines_.setdefault(family, []).append(line)
+            band.set_zorder(1)
+        ax.plot(self.sizes, self.baseline, color=_GREY, ls=":", lw=1.4, label="majority class")
+        ax.set(title=title, xlabel="training samples", ylabel="test accuracy")
+        self._number_sizes(ax)
+
+    def _plot_factors(self, ax):
+        """Points with intervals; hollow points and arrows where the sizes give only a bound."""
+        ax.axhline(1.0, color=_GREY, lw=1)
+        dodges = np.linspace(-1, 1, len(self.factors)) if len(self.factors) > 1 else [0.0]
+        for dodge, (ingredient, worth) in zip(dodges, self.factors.items(), strict=True):
+            self._plot_ingredient(ax, ingredient, worth, np.asarray(self.sizes) * 1.07**dodge)
+        ax.set_yscale("log", base=2)
+        low, high = np.log2(ax.dataLim.intervaly)
+        ax.set_ylim(2.0 ** min(-2.0, np.floor(low)), 2.0 ** max(2.0, np.ceil(high)))
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}" if value >= 1 else _part(value))
+        ax.set(
+            title=f"{self.title}: worth of each ingredient",
+            xlabel="training samples n",
+            ylabel="times the samples needed without it",
+        )
+        for text, at, align in (("helps", 0.97, "top"), ("hurts", 0.03, "bottom")):
+            ax.text(0.015, at, text, transform=ax.transAxes, va=align, color=_GREY, style="italic")
+        ax.legend(frameon=False, fontsize="small", loc="best")
+        self._number_sizes(ax)
+
+    def _plot_ingredient(self, ax, ingredient, worth, x):
+        style = FAMILY_STYLES[worth["family"]]
+        factor, low, high = (np.asarray(worth[k], dtype=float) for k in ("factor", "low", "high"))
+        bound = np.isin(worth["censored"], ["more", "less"])
+        look = {"color": style.color, "marker": style.marker, "ls": "none", "ms": 6}
+        ax.plot(x[~bound], factor[~bound], label=ingredient, zorder=3, **look)
+        ax.plot(x[bound], factor[bound], mfc="white", mew=1.4, zorder=3, **look)
+        below, above = low == 0, np.isposinf(high)
+        low = np.where(below, np.minimum(factor, high) / _STUB, low)
+        high = np.where(above, np.maximum(factor, low) * _STUB, high)
+        ax.vlines(x, low, high, color=style.color, lw=1.5)
+        for end, is_open, tip in ((low, below, "v"), (high, above, "^")):
+            ax.plot(x[is_open], end[is_open], color=style.color, marker=tip, ls="none", ms=4)
+
+    def _number_sizes(self, ax):
+        """Write the training sizes on a logarithmic axis."""
+        ax.set_xscale("log")
+        ax.set_xticks(self.sizes, [f"{size:,}" for size in self.sizes], rotation=45)
+        ax.minorticks_off()
+        ax.grid(alpha=0.25, lw=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+
+    def _share_accuracy_axis(self, *axes):
+        """Give both panels the range of the curves; a baseline far below is told in words."""
+        everything = [*self.scores.values(), *self.permuted_scores.values()]
+        means = [np.mean(values, axis=1) for values in everything]
+        lowest, highest, floor = np.min(means), np.max(means), np.min(self.baseline)
+        span = max(highest - lowest, 0.02)
+        near = lowest - floor < 0.5 * span
+        bottom = min(floor, lowest) if near else lowest
+        for ax in axes:
+            ax.set_ylim(bottom - 0.1 * span, highest + 0.06 * span)
+            if not near:
+                words = f"majority class: {np.max(self.baseline):.2f} (below)"
+                ax.text(0.015, 0.03, words, transform=ax.transAxes, color=_GREY, style="italic")
+
+
+def stack_png(displays, dpi=150):
+    """Draw displays below each other and return the picture as PNG.
+
+    Parameters
+    ----------
+    displays : list of ComparisonDisplay
+        One per row.
+    dpi : int, default=150
+        Resolution in dots per inch.
+
+    Returns
+    -------
+    png : bytes
+        Content of a PNG file.
+    """
+    from matplotlib.figure import Figure  # not pyplot: nothing is shown, no state is kept
+
+    width, height = _SIZE
+    figure = Figure(figsize=(width, height * len(displays)), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.1, w_pad=0.08)
+    rows = figure.subplots(len(displays), 3, squeeze=False)
+    for display, axes in zip(displays, rows, strict=True):
+        display.plot(axes)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def _part(value):
+    """Write a number below one as a fraction."""
+    return f"1/{1 / value:g}"

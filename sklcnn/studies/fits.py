@@ -1,0 +1,125 @@
+"""Many fits as a stream: each is one estimator, one training set, one score."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs
+from sklearn.base import clone
+from threadpoolctl import threadpool_limits
+
+from sklcnn.training import resolve_device
+
+__all__ = ["FitTask", "Outcome", "default_jobs", "stream_fits"]
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """One fit to be done: train on some rows, score on others."""
+
+    key: Hashable  # names the fit in the stream
+    estimator: Any  # not fitted, seeded
+    X: np.ndarray  # (n_samples, n_features)
+    y: np.ndarray  # (n_samples,)
+    train: np.ndarray  # rows to train on
+    test: np.ndarray  # rows to score on
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a fit."""
+
+    key: Hashable
+    score: float
+    seconds: float  # of the fit alone
+    n_parameters: int
+
+
+def default_jobs(device):
+    """Return how many fits to run at once where nobody says.
+
+    Parameters
+    ----------
+    device : str
+        Where networks are trained.
+
+    Returns
+    -------
+    n_jobs : int
+        The number of cores, at most 8, since every worker loads its own torch; one on a GPU, which
+        processes would only share.
+    """
+    return min(cpu_count(), 8) if resolve_device(device).type == "cpu" else 1
+
+
+def stream_fits(tasks, n_jobs=None):
+    """Yield the outcome of every task as soon as it is there, in any order.
+
+    Parameters
+    ----------
+    tasks : iterable of FitTask
+        What to fit.
+    n_jobs : int or None, default=None
+        Number of parallel jobs in joblib's sense; an enclosing ``joblib.parallel_config`` chooses
+        the backend.
+
+    Yields
+    ------
+    outcome : Outcome
+        Of one task.
+
+    Notes
+    -----
+    A fit runs on one thread: small networks are fastest so, and the sums, hence the scores, do not
+    depend on ``n_jobs``. When the generator is closed, or an interrupt passes through it, running
+    fits are abandoned and worker processes are ended.
+    """
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", max_nbytes="100K")
+    shield = _interrupts_held_back() if effective_n_jobs(n_jobs) > 1 else contextlib.nullcontext()
+    with contextlib.ExitStack() as stack:
+        with shield:  # worker processes start here
+            outcomes = parallel(delayed(_fit_and_score)(task) for task in tasks)
+            stack.callback(outcomes.close)
+        yield from outcomes
+
+
+def _fit_and_score(task):
+    """Do one task. Its data are centred and scaled by one mean and one deviation for all features.
+
+    A scale per feature would undo what filters share between positions.
+    """
+    X_train = task.X[task.train]
+    center, scale = X_train.mean(dtype=float), X_train.std(dtype=float) or 1.0
+    estimator = clone(task.estimator)
+    with threadpool_limits(1):
+        start = time.perf_counter()
+        estimator.fit((X_train - center) / scale, task.y[task.train])
+        seconds = time.perf_counter() - start
+        score = estimator.score((task.X[task.test] - center) / scale, task.y[task.test])
+    n_parameters = getattr(estimator, "n_parameters_", 0)
+    return Outcome(task.key, float(score), seconds, n_parameters)
+
+
+@contextlib.contextmanager
+def _interrupts_held_back():
+    """Let processes that start meanwhile ignore Ctrl-C, which a terminal sends to all of them.
+
+    They inherit the blocked signal; the parent gets it at the end and ends them in good order.
+    """
+    if not hasattr(signal, "pthread_sigmask") or (
+        threading.current_thread() is not threading.main_thread()
+    ):
+        yield
+        return
+    resource_tracker.ensure_running()  # it unblocks the signal when it starts, so not in between
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

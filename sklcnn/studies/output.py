@@ -1,0 +1,159 @@
+"""The directory that a study leaves behind, written so that no file is ever half done."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from sklcnn import __version__
+from sklcnn.plotting import stack_png
+from sklcnn.studies.report import report_html
+
+__all__ = ["ResultDirectory", "save", "save_unfinished"]
+
+
+class ResultDirectory:
+    """A directory for the files of one study.
+
+    Every file is written under a temporary name and renamed, so that a reader sees the old one or
+    the new one. Files of other names are never touched.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where; missing parents are made.
+
+    Attributes
+    ----------
+    path : Path
+        The directory.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from sklcnn.studies.output import ResultDirectory
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results = ResultDirectory(pathlib.Path(folder, "results"))
+    ...     results.claim()
+    ...     results.write("results.csv", b"n,score\\n")
+    ...     print([file.name for file in results.path.iterdir()])
+    ['results.csv']
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self._made = False
+
+    def claim(self, overwrite=False):
+        """Make the directory.
+
+        Parameters
+        ----------
+        overwrite : bool, default=False
+            Whether it may exist already.
+
+        Raises
+        ------
+        FileExistsError
+            If it exists and may not, or is not a directory.
+        OSError
+            If it cannot be made or written to.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise FileExistsError("exists and is not a directory")
+        if self.path.exists() and not overwrite:
+            raise FileExistsError("exists already; --overwrite replaces the results in it")
+        self._made = not self.path.exists()
+        self.path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.path):  # can it be written to?
+            pass
+
+    def write(self, name, content):
+        """Write one file.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file in the directory.
+        content : bytes
+            All of it.
+        """
+        handle, temporary = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files
+            os.replace(temporary, self.path / name)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def remove(self, *names):
+        """Remove files of an earlier study, if there are any.
+
+        Parameters
+        ----------
+        *names : str
+            Names of files in the directory.
+        """
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+
+    def release(self):
+        """Remove the directory if this object made it and nothing was written to it."""
+        if self._made and not any(self.path.iterdir()):
+            self.path.rmdir()
+
+
+def save(directory, comparisons):
+    """Write the files of a finished study: the table first, then the picture and the report.
+
+    Parameters
+    ----------
+    directory : ResultDirectory
+        Where.
+    comparisons : list of Comparison
+        One per data set.
+    """
+    directory.write("results.csv", _csv([comparison.results for comparison in comparisons]))
+    png = stack_png([comparison.display() for comparison in comparisons])
+    directory.write("curves.png", png)
+    directory.write("report.html", report_html(comparisons, png, __version__).encode())
+
+
+def save_unfinished(directory, comparisons, results):
+    """Write the table of an interrupted study; no picture of an earlier one is left beside it.
+
+    Parameters
+    ----------
+    directory : ResultDirectory
+        Where.
+    comparisons : list of Comparison
+        Those that were finished.
+    results : pandas.DataFrame or None
+        Finished fits of the one that was not.
+
+    Returns
+    -------
+    n_rows : int
+        Number of fits in the table.
+    """
+    frames = [comparison.results for comparison in comparisons]
+    frames += [] if results is None else [results]
+    directory.write("results.csv", _csv(frames))
+    directory.remove("curves.png", "report.html")
+    return sum(map(len, frames))
+
+
+def _csv(frames):
+    """Join tables that are not empty, or keep the header of an empty one."""
+    filled = [frame for frame in frames if len(frame)] or frames[:1]
+    return pd.concat(filled).to_csv(index=False).encode()
+
+
+def _umask():
+    """The process's file mode mask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

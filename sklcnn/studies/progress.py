@@ -1,0 +1,73 @@
+"""The one place where a study talks while it works: a bar and messages, on standard error."""
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+__all__ = ["FitProgress"]
+
+
+class FitProgress:
+    """Progress over a known number of fits, with the time left.
+
+    On a terminal it is a bar that goes away at the end; elsewhere, a line per stage.
+
+    Parameters
+    ----------
+    n_fits : int
+        Fits of all stages together.
+    enabled : bool, default=True
+        False shows nothing.
+
+    Examples
+    --------
+    >>> from sklcnn.studies.progress import FitProgress
+    >>> with FitProgress(2, enabled=False) as progress:
+    ...     progress.stage("first")
+    ...     progress.advance()
+    """
+
+    def __init__(self, n_fits, enabled=True):
+        self._console = Console(stderr=True, quiet=not enabled, highlight=False)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("fits"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not (enabled and self._console.is_terminal),
+        )
+        self._task = self._bar.add_task("starting", total=n_fits)
+
+    def __enter__(self):
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception):
+        self._bar.stop()
+
+    def stage(self, description):
+        """Say what the next fits are for.
+
+        Parameters
+        ----------
+        description : str
+            A few words.
+        """
+        self._bar.update(self._task, description=description)
+        if not self._console.is_terminal:
+            self._console.print(f"{description} ...")
+
+    def advance(self):
+        """Count one fit."""
+        self._bar.advance(self._task)
