@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["FAMILY_STYLES", "ComparisonDisplay", "Style"]
+__all__ = ["FAMILY_STYLES", "ComparisonDisplay"]
 
 
 @dataclass(frozen=True)
-class Style:
+class _Style:
     """How one network family looks in every figure."""
 
     color: str
@@ -20,13 +20,13 @@ class Style:
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the markers serve print.
 FAMILY_STYLES = {
-    "FCN": Style("#0072B2", "o"),
-    "LCN": Style("#E69F00", "s"),
-    "CNN": Style("#009E73", "^"),
-    "pooled CNN": Style("#CC79A7", "D"),
+    "FCN": _Style("#0072B2", "o"),
+    "LCN": _Style("#E69F00", "s"),
+    "CNN": _Style("#009E73", "^"),
+    "pooled CNN": _Style("#CC79A7", "D"),
 }
 _GREY = "0.45"
-_SIZE = (12.0, 3.7)  # of a row of three panels, in inches
+_SIZE = (12.0, 4.1)  # of a row of three panels, in inches
 _STUB = 1.4  # length of an arrow that stands for an open end, as a factor
 
 
@@ -114,7 +114,6 @@ class ComparisonDisplay:
         self._plot_curves(self.axes_[0], self.scores, self.title)
         self._plot_curves(self.axes_[1], self.permuted_scores, f"{self.title}, features permuted")
         self.axes_[0].legend(frameon=False, fontsize="small", loc="best")
-        self._share_accuracy_axis(*self.axes_[:2])
         self._plot_factors(self.axes_[2])
         return self
 
@@ -123,17 +122,22 @@ class ComparisonDisplay:
         for family, values in scores.items():
             style = FAMILY_STYLES[family]
             values = np.asarray(values)
-            mean, spread = values.mean(axis=1), values.std(axis=1, ddof=min(1, values.shape[1] - 1))
-            band = ax.fill_between(
-                self.sizes, mean - spread, mean + spread, color=style.color, alpha=0.18, lw=0
-            )
+            band = _band(values)
+            ax.fill_between(self.sizes, *band, color=style.color, alpha=0.18, lw=0, zorder=1)
             (line,) = ax.plot(
-                self.sizes, mean, color=style.color, marker=style.marker, ms=5, lw=1.6, label=family
+                self.sizes,
+                values.mean(axis=1),
+                color=style.color,
+                marker=style.marker,
+                ms=5,
+                lw=1.6,
+                label=family,
             )
             self.lines_.setdefault(family, []).append(line)
-            band.set_zorder(1)
-        ax.plot(self.sizes, self.baseline, color=_GREY, ls=":", lw=1.4, label="majority class")
-        ax.set(title=title, xlabel="training samples", ylabel="test accuracy")
+        bottom, top, near = self._accuracy_range()
+        label = "majority class" if near else f"majority class, {np.max(self.baseline):.2f} (below)"
+        ax.plot(self.sizes, self.baseline, color=_GREY, ls=":", lw=1.4, label=label)
+        ax.set(title=title, xlabel="training samples", ylabel="test accuracy", ylim=(bottom, top))
         self._number_sizes(ax)
 
     def _plot_factors(self, ax):
@@ -149,11 +153,19 @@ class ComparisonDisplay:
         ax.set(
             title=f"{self.title}: worth of each ingredient",
             xlabel="training samples n",
-            ylabel="times the samples needed without it",
+            ylabel="sample-efficiency factor",
         )
         for text, at, align in (("helps", 0.97, "top"), ("hurts", 0.03, "bottom")):
             ax.text(0.015, at, text, transform=ax.transAxes, va=align, color=_GREY, style="italic")
-        ax.legend(frameon=False, fontsize="small", loc="best")
+        ax.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.3),  # below: points may be anywhere
+            ncols=len(self.factors),
+            frameon=False,
+            fontsize="small",
+            handletextpad=0.2,
+            columnspacing=1.0,
+        )
         self._number_sizes(ax)
 
     def _plot_ingredient(self, ax, ingredient, worth, x):
@@ -178,19 +190,22 @@ class ComparisonDisplay:
         ax.grid(alpha=0.25, lw=0.6)
         ax.spines[["top", "right"]].set_visible(False)
 
-    def _share_accuracy_axis(self, *axes):
-        """Give both panels the range of the curves; a baseline far below is told in words."""
-        everything = [*self.scores.values(), *self.permuted_scores.values()]
-        means = [np.mean(values, axis=1) for values in everything]
-        lowest, highest, floor = np.min(means), np.max(means), np.min(self.baseline)
+    def _accuracy_range(self):
+        """Range of the bands in both panels, and whether the baseline lies in or near it."""
+        arrays = [np.asarray(v) for s in (self.scores, self.permuted_scores) for v in s.values()]
+        bands = [_band(values) for values in arrays]
+        lowest, highest = np.min([low for low, _ in bands]), np.max([high for _, high in bands])
         span = max(highest - lowest, 0.02)
-        near = lowest - floor < 0.5 * span
-        bottom = min(floor, lowest) if near else lowest
-        for ax in axes:
-            ax.set_ylim(bottom - 0.1 * span, highest + 0.06 * span)
-            if not near:
-                words = f"majority class: {np.max(self.baseline):.2f} (below)"
-                ax.text(0.015, 0.03, words, transform=ax.transAxes, color=_GREY, style="italic")
+        near = lowest - np.min(self.baseline) < 0.5 * span
+        bottom = min(lowest, np.min(self.baseline)) if near else lowest
+        return bottom - 0.05 * span, highest + 0.05 * span, near
+
+
+def _band(values):
+    """One standard deviation around the mean over repeats, for values (n_sizes, n_repeats)."""
+    mean = values.mean(axis=1)
+    spread = values.std(axis=1, ddof=min(1, values.shape[1] - 1))
+    return mean - spread, mean + spread
 
 
 def stack_png(displays, dpi=150):

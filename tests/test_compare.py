@@ -341,7 +341,8 @@ def test_plot_has_a_curve_per_family_in_its_colour(fake_found):
     means = fake_found.table.query("control == 'permuted' and family == 'LCN'")["mean"]
     np.testing.assert_allclose(display.lines_["LCN"][1].get_ydata(), means)
     words = [text.get_text() for ax in display.axes_[::2] for text in ax.get_legend().get_texts()]
-    assert words == [*FAMILIES, "majority class", *fake_found.verdicts]
+    assert words == [*FAMILIES, "majority class, 0.10 (below)", *fake_found.verdicts]
+    assert display.axes_[0].get_ylim()[0] > 0.3
     assert [ax.get_ylabel() for ax in display.axes_[:2]] == ["test accuracy"] * 2
 
 

@@ -105,12 +105,12 @@ def compare(
     prefixes of random orders of the rest; near its size they overlap, which makes intervals too
     narrow.
 
-    *Training.* Every fit makes 300 Adam steps on batches of 64, and at least 5 epochs; all features
+    *Training.* Every fit makes 250 Adam steps on batches of 64, and at least 5 epochs. All features
     are centred and scaled by one number each, taken from the training set, so they should share a
-    unit, as pixels do. The learning rate is
-    chosen for each network out of 0.004, 0.02 and 0.1: the lowest whose mean accuracy at three
-    sizes is within 0.005 of the best, on a quarter of the training samples; the test set has no
-    part in it. The search is repeated for the permuted features.
+    unit, as pixels do. The learning rate is chosen for each network out of 0.004, 0.02 and 0.1: the
+    lowest whose mean accuracy at three sizes is within 0.005 of the best, on a quarter of the
+    training samples; the test set has no part in it. The search is repeated for the permuted
+    features.
 
     *Controls.* All of it is repeated with the features permuted in one fixed way, which takes
     locality and sharing their meaning and must not matter to the FCN. The majority class is the

@@ -21,9 +21,9 @@ RESULT_COLUMNS = ["data", "family", "control", "n", "repeat", "seed", "score", "
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What a comparison found.
+    """What a comparison found; :func:`sklcnn.compare` makes it.
 
-    Attributes
+    Parameters
     ----------
     name : str
         Of the data.

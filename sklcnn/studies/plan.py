@@ -20,7 +20,7 @@ __all__ = ["INGREDIENTS", "Ingredient", "Plan", "make_plan", "n_epochs"]
 
 LEARNING_RATES = (0.004, 0.02, 0.1)
 BATCH_SIZE = 64
-N_STEPS = 300  # gradient steps of a fit, whatever its size ...
+N_STEPS = 250  # gradient steps of a fit, whatever its size ...
 MIN_EPOCHS = 5  # ... and no sample is seen less often than this
 MAX_HIDDEN = 256  # of the fully connected network
 TEST_SHARE, MAX_TEST = 0.3, 5000
