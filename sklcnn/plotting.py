@@ -110,7 +110,7 @@ class ComparisonDisplay:
             _, axes = plt.subplots(1, 3, figsize=_SIZE, layout="constrained")
         self.axes_ = np.asarray(axes)
         self.figure_ = self.axes_[0].figure
-        self.lines_ = {}
+        self.lines_: dict[str, list] = {}
         self._plot_curves(self.axes_[0], self.scores, self.title)
         self._plot_curves(self.axes_[1], self.permuted_scores, f"{self.title}, features permuted")
         self.axes_[0].legend(frameon=False, fontsize="small", loc="best")

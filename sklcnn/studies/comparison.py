@@ -36,7 +36,7 @@ class Comparison:
         family and size.
     factors : pandas.DataFrame
         Sample-efficiency factors with their intervals, one row per ingredient, control and size;
-        the columns are those of :class:`sklcnn.studies.curves.Factor`.
+        ``n``, ``factor``, ``low``, ``high``, ``censored`` and ``effect``.
     networks : pandas.DataFrame
         Parameters and learning rates, one row per family.
     results : pandas.DataFrame

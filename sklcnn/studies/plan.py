@@ -210,7 +210,7 @@ def _cut(rows, y, share, most, rng):
 
 
 def _check_count(parameter, value):
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise InvalidInputError(parameter, f"{value} is not a positive whole number")
 
 
