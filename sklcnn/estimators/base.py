@@ -22,7 +22,16 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from sklcnn.estimators.reports import CallbackSupportMixin, FitReport
 from sklcnn.nn import ACTIVATIONS, PatchNetwork
-from sklcnn.training import Job, Samples, make_net, make_solver, outputs, resolve_device, train
+from sklcnn.training import (
+    Job,
+    Samples,
+    make_net,
+    make_solver,
+    make_stack,
+    outputs,
+    resolve_device,
+    train_one,
+)
 
 __all__ = ["AbstractNetwork"]
 
@@ -135,7 +144,7 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         """Prepare a job, train it, finish."""
         report = FitReport(self, samples.X, samples.target, limits["max_iter"])
         job = self._prepare(samples, validation, start, epoch_hook=report.epoch_hook, **limits)
-        trained = train([job])[0]
+        trained = train_one(job)
         report.end(trained.module)
         return self._finish(job, trained, start)
 
@@ -289,8 +298,8 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
             validation=None,
             shuffle_state=self._shuffle_state,
         )
-        net = make_net(job).initialize()
-        net.optimizer_.load_state_dict(self._solver_state)
+        net = make_net(make_stack([job])).initialize()
+        net.optimizer_.load_state(self._solver_state)
         for epoch, loss in enumerate(self.loss_curve_):
             net.history.new_epoch()
             net.history.record("train_loss", loss)
@@ -315,4 +324,6 @@ def _to_cpu(state):
         return state.cpu()
     if isinstance(state, dict):
         return {key: _to_cpu(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return [_to_cpu(value) for value in state]
     return state

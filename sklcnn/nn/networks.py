@@ -107,6 +107,13 @@ class PatchNetwork(nn.Module):
         self.blocks = (n_blocks, patch_indices.shape[1], blocks.shape[1])
         self._in_order = np.array_equal(rows.numpy(), np.arange(len(rows)))
 
+    @property
+    def layout(self):
+        """What two networks have in common if their parameters may be stacked."""
+        lender = None if self.lender is None else tuple(self.lender.tolist())
+        kinds = (self.activation, self.pooling, self.readout)
+        return (*kinds, self.blocks, self.rows.cpu().numpy().tobytes(), lender)
+
     @torch.no_grad()
     def reset_parameters(self, generator):
         """Draw Gaussian weights of variance 1 / fan-in (2 / fan-in before a ReLU), zero biases."""

@@ -1,15 +1,10 @@
 """The training loop: jobs in, trained modules out."""
 
+from sklcnn.training.backend import fit_many, fleet, train_one
+from sklcnn.training.jobs import Job, Samples, Trained
 from sklcnn.training.solvers import SGD, AbstractSolver, Adam, GradientDescent, make_solver
-from sklcnn.training.trainer import (
-    Job,
-    Samples,
-    Trained,
-    make_net,
-    outputs,
-    resolve_device,
-    train,
-)
+from sklcnn.training.stacks import make_stack
+from sklcnn.training.trainer import make_net, outputs, resolve_device, train
 
 __all__ = [
     "SGD",
@@ -19,9 +14,13 @@ __all__ = [
     "Job",
     "Samples",
     "Trained",
+    "fit_many",
+    "fleet",
     "make_net",
     "make_solver",
+    "make_stack",
     "outputs",
     "resolve_device",
     "train",
+    "train_one",
 ]

@@ -1,7 +1,6 @@
 """skorch callbacks that end or watch training."""
 
-import copy
-
+import numpy as np
 from skorch.callbacks import Callback
 
 __all__ = ["EpochHook", "Stopping", "StopTraining"]
@@ -12,46 +11,42 @@ class StopTraining(Exception):
 
 
 class Stopping(Callback):
-    """End training when a loss has not improved for a while.
+    """End the training of every member whose loss has not improved for a while.
 
     Parameters
     ----------
-    tol : float or None
-        Least improvement over the best loss so far that counts; None never ends training.
-    n_iter_no_change : int
-        Training ends after more than this many epochs in a row without an improvement.
-    early_stopping : bool, default=False
-        Whether to watch the validation loss and to end with the weights of its best epoch; else
-        the training loss is watched and the last weights are kept.
+    jobs : list of Job
+        One for each member. ``tol`` is the least improvement over the best loss so far that counts,
+        None counts every epoch as one; training ends after more than ``n_iter_no_change`` epochs in
+        a row without an improvement. With ``early_stopping`` the validation loss is watched, and
+        the weights of its best epoch are kept.
     """
 
-    def __init__(self, tol, n_iter_no_change, early_stopping=False):
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.early_stopping = early_stopping
+    def __init__(self, jobs):
+        self.jobs = jobs
 
     def on_train_begin(self, net, **kwargs):
         """Forget what an earlier training saw."""
-        self.best_loss_ = float("inf")
-        self.epochs_waited_ = 0
-        self.best_weights_ = None
+        n_members = len(self.jobs)
+        self.tol_ = np.array([-np.inf if job.tol is None else job.tol for job in self.jobs])
+        self.patience_ = np.array([job.n_iter_no_change for job in self.jobs])
+        self.best_losses_ = np.full(n_members, np.inf)
+        self.epochs_waited_ = np.zeros(n_members, dtype=int)
 
     def on_epoch_end(self, net, **kwargs):
-        """Compare the loss of this epoch with the best."""
-        loss = net.history[-1]["valid_loss" if self.early_stopping else "train_loss"]
-        improved = self.tol is None or loss <= self.best_loss_ - self.tol
-        self.epochs_waited_ = 0 if improved else self.epochs_waited_ + 1
-        if loss < self.best_loss_:
-            self.best_loss_ = loss
-            if self.early_stopping:
-                self.best_weights_ = copy.deepcopy(net.module_.state_dict())
-        if self.epochs_waited_ > self.n_iter_no_change:
-            raise StopTraining
-
-    def on_train_end(self, net, **kwargs):
-        """Restore the weights of the best epoch if they were kept."""
-        if self.best_weights_ is not None:
-            net.module_.load_state_dict(self.best_weights_)
+        """Compare the losses of this epoch with the best."""
+        early_stopping = self.jobs[0].early_stopping
+        losses = np.atleast_1d(net.history[-1]["valid_loss" if early_stopping else "train_loss"])
+        numbers = net.members_
+        improved = losses <= self.best_losses_[numbers] - self.tol_[numbers]
+        self.epochs_waited_[numbers] = np.where(improved, 0, self.epochs_waited_[numbers] + 1)
+        better = losses < self.best_losses_[numbers]
+        self.best_losses_[numbers[better]] = losses[better]
+        if early_stopping and better.any():
+            net.keep(better)
+        done = self.epochs_waited_[numbers] > self.patience_[numbers]
+        if done.any():
+            net.retire(done)
 
 
 class EpochHook(Callback):

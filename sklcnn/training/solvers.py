@@ -5,6 +5,7 @@ searched over. :class:`Stepper` is the torch optimizer that carries one out: dec
 project. Every update is element-wise, which keeps many nets in one stack independent.
 """
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
@@ -165,7 +166,8 @@ class Adam(AbstractSolver):
         roots = torch._foreach_sqrt(squares)
         torch._foreach_div_(roots, (1 - self.beta_2**step) ** 0.5)
         torch._foreach_add_(roots, self.epsilon)
-        torch._foreach_addcdiv_(parameters, means, roots, -learning_rate / (1 - self.beta_1**step))
+        steps = torch._foreach_div(means, roots)
+        _add_scaled(parameters, steps, -learning_rate / (1 - self.beta_1**step))
 
 
 def _momentum_step(parameters, gradients, states, learning_rate, momentum, nesterov):
@@ -180,7 +182,7 @@ def _momentum_step(parameters, gradients, states, learning_rate, momentum, neste
         gradients = (
             torch._foreach_add(gradients, velocities, alpha=momentum) if nesterov else velocities
         )
-    torch._foreach_add_(parameters, gradients, alpha=-learning_rate)
+    _add_scaled(parameters, gradients, -learning_rate)
 
 
 SOLVERS = {"gd": GradientDescent, "sgd": SGD, "adam": Adam}
@@ -208,17 +210,20 @@ class Stepper(torch.optim.Optimizer):
         "weight" holds the filters that a projection constrains, one along each last axis.
     solver : GradientDescent, SGD or Adam
         The update rule.
-    learning_rate : float
+    learning_rate : float or array of shape (n_members,)
         Size of a step; schedulers may change it in ``param_groups``.
-    decay : float
+    decay : float or array of shape (n_members,)
         The gradient of ``decay / 2 * ||weights||^2`` is added to that of the loss, with the
         number of samples of the batch divided out (``batch_weight``).
+    stacked : bool, default=False
+        Whether the first axis of every parameter is that of members.
     """
 
-    def __init__(self, module, solver, learning_rate, decay=0.0):
+    def __init__(self, module, solver, learning_rate, decay=0.0, stacked=False):
         named = dict(module.named_parameters())
-        super().__init__(list(named.values()), {"lr": learning_rate})
-        self._solver, self._decay = solver, decay
+        super().__init__(list(named.values()), {"lr": self._number(learning_rate, module)})
+        self._solver, self._stacked = solver, stacked
+        self._decay = self._number(decay, module)
         self._trained = list(named.values())
         self._decayed = [p for name, p in named.items() if "weight" in name]
         self._filters = named.get("weight")
@@ -233,11 +238,11 @@ class Stepper(torch.optim.Optimizer):
     def step(self, closure=None):
         """Take one step with the gradients at hand."""
         gradients = [parameter.grad for parameter in self._trained]
-        if self._decay:
+        if not _is_zero(self._decay):
             decay = self._decay / self.batch_weight
-            torch._foreach_add_([p.grad for p in self._decayed], self._decayed, alpha=decay)
+            _add_scaled([p.grad for p in self._decayed], self._decayed, decay)
         if self._solver.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self._trained, self._solver.clip_norm)
+            self._clip(gradients)
         states = [self.state[parameter] for parameter in self._trained]
         self._solver.update(self._trained, gradients, states, self.param_groups[0]["lr"])
         if self._solver.projection is not None:
@@ -246,6 +251,49 @@ class Stepper(torch.optim.Optimizer):
     # torch would wrap every step in a profiler region, a tenth of the time of a small one.
     step.hooked = True  # type: ignore[attr-defined]
 
+    def state_of(self, row):
+        """Return the state of one member of a stack, or of the only one (``row=None``)."""
+        return [
+            {
+                name: value[row] if row is not None and torch.is_tensor(value) else value
+                for name, value in self.state[parameter].items()
+            }
+            for parameter in self._trained
+        ]
+
+    def load_state(self, states):
+        """Go on from what ``state_of`` has returned."""
+        for parameter, state in zip(self._trained, states, strict=True):
+            for name, value in state.items():
+                self.state[parameter][name] = value.clone() if torch.is_tensor(value) else value
+
+    def keep(self, rows):
+        """Forget the other members of the stack; their parameters leave elsewhere."""
+        for parameter in self._trained:
+            for name, value in self.state[parameter].items():
+                if torch.is_tensor(value):
+                    self.state[parameter][name] = value[rows]
+        group = self.param_groups[0]
+        group["lr"], self._decay = (
+            number[rows] if torch.is_tensor(number) else number
+            for number in (group["lr"], self._decay)
+        )
+
+    @staticmethod
+    def _number(value, module):
+        """Put one number for each member beside the parameters."""
+        if np.isscalar(value):
+            return value
+        return torch.as_tensor(value).to(next(module.parameters()))
+
+    def _clip(self, gradients):
+        """Scale the gradient of every member down to the largest norm."""
+        first = 1 if self._stacked else 0
+        squares = sum(g.square().flatten(first).sum(dim=-1) for g in gradients)
+        scale = (self._solver.clip_norm / (squares.sqrt() + 1e-6)).clamp_max(1.0)
+        for gradient in gradients:
+            gradient.mul_(_beside(scale, gradient))
+
     def _project(self):
         """Scale every filter into the unit ball, or onto the unit sphere."""
         norms = self._filters.norm(dim=-1, keepdim=True)
@@ -253,3 +301,21 @@ class Stepper(torch.optim.Optimizer):
             norms = norms.clamp_min(1.0)
         # A filter of zeros has no direction: it stays where it is.
         self._filters.div_(torch.where(norms > 0, norms, 1.0))
+
+
+def _is_zero(number):
+    return not torch.is_tensor(number) and number == 0
+
+
+def _beside(number, tensor):
+    """Give one number for each member the trailing axes of a tensor."""
+    return number.reshape(-1, *[1] * (tensor.dim() - 1)) if number.dim() else number
+
+
+def _add_scaled(targets, terms, factor):
+    """Add ``factor * term`` in place; the factor is one number, or one for each member."""
+    if torch.is_tensor(factor):
+        for target, term in zip(targets, terms, strict=True):
+            target.addcmul_(term, _beside(factor, term))
+    else:
+        torch._foreach_add_(targets, terms, alpha=factor)

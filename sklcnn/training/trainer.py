@@ -1,15 +1,17 @@
 """The one door to skorch: jobs in, trained modules out.
 
 skorch's training loop runs with its hooks and callbacks, over data that stay on the device: no
-DataLoader, no hidden validation split, no default callbacks, one host synchronisation an epoch.
+DataLoader, no hidden validation split, no default callbacks, one host synchronisation an epoch. One
+net and a stack of nets run through the same lines.
 """
 
 import copy
-from dataclasses import dataclass, field
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import torch
+from joblib import cpu_count
 from skorch import NeuralNet
 from skorch.callbacks import PrintLog
 from skorch.helper import predefined_split
@@ -18,135 +20,116 @@ from torch import nn
 
 from sklcnn.nn.losses import LOSSES
 from sklcnn.training.callbacks import EpochHook, Stopping, StopTraining
+from sklcnn.training.jobs import Samples, Trained
 from sklcnn.training.solvers import Stepper
+from sklcnn.training.stacks import group_jobs, make_stack
 
-__all__ = ["Job", "Samples", "Trained", "Trainer", "make_net", "outputs", "resolve_device", "train"]
+__all__ = ["Trainer", "make_net", "outputs", "resolve_device", "train"]
 
 # Largest number of patch entries that prediction holds at once (64 MB in float32).
 CHUNK_ENTRIES = 2**24
+# A stack is compacted when no more than this share of its members still trains.
+COMPACT_SHARE = 0.75
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Inputs, coded targets and weights of some samples, as arrays or tensors.
-
-    Samples lie on axis -2 of X and target and on axis -1 of weight.
-    """
-
-    X: Any  # (..., n_samples, n_features)
-    target: Any  # (..., n_samples, n_outputs)
-    weight: Any = None  # (..., n_samples), None: all one
-
-    def __len__(self):
-        return self.X.shape[-2]
-
-    def to(self, device, dtype):
-        """Return the same samples as tensors on a device."""
-
-        def move(array):
-            if array is None or isinstance(array, torch.Tensor):
-                return array
-            return torch.tensor(np.ascontiguousarray(array), dtype=dtype, device=device)
-
-        return Samples(move(self.X), move(self.target), move(self.weight))
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything that training one network needs; labels and estimators are not part of it."""
-
-    module: nn.Module  # already seeded
-    samples: Samples
-    validation: Samples | None
-    loss: str
-    solver: Any
-    learning_rate: float
-    alpha: float
-    batch_size: int
-    max_iter: int
-    tol: float | None
-    n_iter_no_change: int
-    early_stopping: bool
-    device: torch.device
-    shuffle_state: torch.Tensor  # state of the generator that shuffles mini-batches
-    solver_state: dict | None = None  # of an earlier training that this one continues
-    callbacks: tuple = ()
-    epoch_hook: Any = None
-    verbose: int = 0
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained module and the record of its training."""
-
-    module: nn.Module
-    train_loss: list  # one value per epoch
-    validation_loss: list  # one value per epoch, empty without validation samples
-    stopped: bool  # whether training ended before max_iter
-    shuffle_state: torch.Tensor = field(repr=False)
-    solver_state: dict = field(repr=False)
-
-
-def train(jobs):
-    """Train every job.
+def train(jobs, cancelled=None):
+    """Train every job; those that agree in everything but numbers train in one stack.
 
     Parameters
     ----------
     jobs : list of Job
-        Each module is trained in place.
+        Each module may be trained in place.
+    cancelled : callable or None, default=None
+        Asked at every epoch; training is given up when it returns True.
 
     Returns
     -------
-    trained : list of Trained
-        In the order of the jobs.
-
-    Raises
-    ------
-    ValueError
-        If a loss becomes infinite or NaN; the message names the learning rate.
+    outcomes : list of Trained or Exception
+        In the order of the jobs. A job that fails has the exception that it met, a ValueError that
+        names the learning rate if its loss became infinite or NaN; the others are not touched.
     """
-    return [_train_one(job) for job in jobs]
+    groups = group_jobs(jobs)
+
+    def train_group(group):
+        return _train([jobs[position] for position in group], cancelled)
+
+    outcomes = [None] * len(jobs)
+    for group, found in zip(groups, _map(train_group, groups, jobs), strict=True):
+        for position, outcome in zip(group, found, strict=True):
+            outcomes[position] = outcome
+    return outcomes
 
 
-def _train_one(job):
-    dtype = next(job.module.parameters()).dtype
-    samples = job.samples.to(job.device, dtype)
-    validation = None if job.validation is None else job.validation.to(job.device, dtype)
-    net = make_net(job, validation).initialize()
-    if job.solver_state is not None:
-        net.optimizer_.load_state_dict(job.solver_state)
-    stopped = net.run(samples)
-    return Trained(
-        module=net.module_,
-        train_loss=[row["train_loss"] for row in net.history],
-        validation_loss=[row["valid_loss"] for row in net.history if "valid_loss" in row],
-        stopped=stopped,
-        shuffle_state=net.shuffle_generator.get_state(),
-        solver_state=net.optimizer_.state_dict(),
-    )
+def _map(function, groups, jobs):
+    """Train groups side by side, one core each, if there are several and no GPU does it all."""
+    n_threads = min(len(groups), cpu_count())
+    if n_threads == 1 or any(job.device.type != "cpu" for job in jobs):
+        return map(function, groups)
+    return _map_threads(function, groups, n_threads)
 
 
-def make_net(job, validation=None):
-    """Return the skorch net of a job, not initialized."""
+def _map_threads(function, groups, n_threads):
+    def on_one_core(group):
+        torch.set_num_threads(1)
+        return function(group)
+
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(n_threads) as pool:
+            yield from pool.map(on_one_core, groups)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(jobs, cancelled):
+    """Train jobs in one stack, or one by one if the stack as a whole cannot be trained."""
+    try:
+        stack = make_stack(jobs)
+        net = make_net(stack, cancelled).initialize()
+        if jobs[0].solver_state is not None:
+            net.optimizer_.load_state(jobs[0].solver_state)
+        with _denormals_flushed():
+            return net.run(stack.samples)
+    except Exception as error:
+        if len(jobs) == 1:
+            return [error]
+        return [outcome for job in jobs for outcome in _train([job], cancelled)]
+
+
+@contextmanager
+def _denormals_flushed():
+    """Round numbers below the normal range to zero: processors are many times slower on them.
+
+    Moments of Adam and outputs of saturated losses pass through that range. The setting belongs to
+    the thread, and is left as it was found.
+    """
+    tiny = torch.tensor(torch.finfo(torch.float32).tiny)
+    before = (tiny / 2).item() == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+def make_net(stack, cancelled=None):
+    """Return the skorch net of a stack, not initialized."""
+    job = stack.jobs[0]
     callbacks = list(job.callbacks)
     if job.tol is not None or job.early_stopping:
-        callbacks.append(Stopping(job.tol, job.n_iter_no_change, job.early_stopping))
+        callbacks.append(Stopping(stack.jobs))
     if job.epoch_hook is not None:
         callbacks.append(EpochHook(job.epoch_hook))
     if job.verbose:
         callbacks.append(PrintLog())
-    generator = torch.Generator()
-    generator.set_state(job.shuffle_state)
     return Trainer(
-        job.module,
-        loss=job.loss,
-        solver=job.solver,
-        alpha=job.alpha,
-        shuffle_generator=generator,
-        lr=job.learning_rate,
+        stack.module,
+        stack=stack,
+        cancelled=cancelled,
+        lr=stack.numbers("learning_rate"),
         max_epochs=job.max_iter,
-        batch_size=job.batch_size,
-        train_split=None if validation is None else predefined_split(validation),
+        batch_size=max(job.batch_size for job in stack.jobs),
+        train_split=None if stack.validation is None else predefined_split(stack.validation),
         callbacks=callbacks,
         device=str(job.device),
         verbose=job.verbose,
@@ -161,36 +144,91 @@ class Trainer(NeuralNet):
     Parameters
     ----------
     module : Module
-        An initialised network with ``cut`` and ``respond``.
-    loss : {"log_loss", "squared_error", "hinge", "exponential"}
-        Loss of one sample; the (weighted) mean over samples is minimised.
-    solver : GradientDescent, SGD or Adam
-        Update rule.
-    alpha : float
-        Strength of the L2 penalty.
-    shuffle_generator : torch.Generator
-        Source of the order of mini-batches.
+        An initialised network with ``cut`` and ``respond``, or a stack of them.
+    stack : Stack
+        The jobs that the module stands for.
+    cancelled : callable or None, default=None
+        Asked at every epoch; training is given up when it returns True.
     **kwargs
         Those of ``skorch.NeuralNet``.
     """
 
-    def __init__(self, module, *, loss, solver, alpha=0.0, shuffle_generator=None, **kwargs):
+    def __init__(self, module, *, stack, cancelled=None, **kwargs):
         super().__init__(module, criterion=MeanLoss, **kwargs)
-        self.loss = loss
-        self.solver = solver
-        self.alpha = alpha
-        self.shuffle_generator = shuffle_generator
+        self.stack = stack
+        self.cancelled = cancelled
 
     def run(self, samples):
-        """Train to the end and return whether a callback ended it early."""
+        """Train to the end and return the outcome of every member."""
         self.notify("on_train_begin", X=samples, y=None)
+        stopped = True
         try:
             self.fit_loop(samples)
-            return False
+            stopped = False
         except StopTraining:
-            return True
+            pass
         finally:
             self.notify("on_train_end", X=samples, y=None)
+        for place in np.flatnonzero(self.alive_):
+            self._finish(place, stopped)
+        return self.outcomes_
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Count the members in."""
+        self.members_ = np.arange(len(self.stack.jobs))  # of the stack, by their number
+        self.alive_ = np.ones(len(self.members_), dtype=bool)  # which of these still train
+        self.curves_ = [{"train": [], "valid": []} for _ in self.members_]
+        self.outcomes_ = [None] * len(self.members_)
+
+    def keep(self, places):
+        """Keep the weights that members have now, (n_members,) bool, to leave with."""
+        rows = torch.from_numpy(np.flatnonzero(places)) if self.stack.stacked else ...
+        for kept, now in zip(self.stack.kept.parameters(), self.module_.parameters(), strict=True):
+            kept.data[rows] = now.data[rows]
+
+    def retire(self, places):
+        """End the training of members, (n_members,) bool."""
+        for place in np.flatnonzero(places & self.alive_):
+            self._finish(place, stopped=True)
+        self._leave(places)
+
+    def _leave(self, places):
+        self.alive_ &= ~places
+        if not self.alive_.any():
+            raise StopTraining
+
+    def _finish(self, place, stopped):
+        """Keep what one member has learned."""
+        number = self.members_[place]
+        row = place if self.stack.stacked else None
+        self.outcomes_[number] = Trained(
+            module=self.stack.unstack(number, self.stack.kept, row),
+            train_loss=self.curves_[number]["train"],
+            validation_loss=self.curves_[number]["valid"],
+            stopped=stopped,
+            shuffle_state=self.generators_[place].get_state(),
+            solver_state=self.optimizer_.state_of(row),
+        )
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Open a row of history; take members that have ended out of the stack."""
+        super().on_epoch_begin(net, **kwargs)
+        if self.cancelled is not None and self.cancelled():
+            raise RuntimeError("training was given up, as the call that it belongs to has ended")
+        if self.stack.stacked and self.alive_.mean() <= COMPACT_SHARE:
+            self._compact()
+
+    def _compact(self):
+        keep = np.flatnonzero(self.alive_)
+        rows = torch.from_numpy(keep).to(self.device)
+        self.optimizer_.keep(rows)
+        for module in {self.module_, self.stack.kept}:
+            for parameter in module.parameters():
+                parameter.data, parameter.grad = parameter.data[rows], None
+        for batches in self.batches_:
+            batches.keep(rows)
+        self.members_, self.alive_ = self.members_[keep], self.alive_[keep]
+        self.generators_ = [self.generators_[place] for place in keep]
 
     def notify(self, method_name, **kwargs):
         """Tell the callbacks; skorch's own ask for the end of training by KeyboardInterrupt."""
@@ -207,12 +245,22 @@ class Trainer(NeuralNet):
 
     def initialize_criterion(self, reason=None):
         """Build the loss by its name."""
-        self.criterion_ = MeanLoss(self.loss)
+        self.criterion_ = MeanLoss(self.stack.jobs[0].loss)
         return self
 
     def initialize_optimizer(self, *args, **kwargs):
-        """Build the optimizer of the solver."""
-        self.optimizer_ = Stepper(self.module_, self.solver, self.lr, self.alpha)
+        """Build the optimizer of the solver, and the generators that shuffle mini-batches."""
+        self.optimizer_ = Stepper(
+            self.module_,
+            self.stack.jobs[0].solver,
+            self.lr,
+            self.stack.numbers("alpha"),
+            self.stack.stacked,
+        )
+        self.generators_ = [torch.Generator() for _ in self.stack.jobs]
+        for generator, job in zip(self.generators_, self.stack.jobs, strict=True):
+            generator.set_state(job.shuffle_state)
+        self.batches_ = []
         return self
 
     def get_dataset(self, X, y=None):
@@ -229,9 +277,21 @@ class Trainer(NeuralNet):
 
     def get_iterator(self, dataset, training=False):
         """Iterate over patches cut from resident samples."""
-        if training:
-            return Batches(self.module_, dataset, self.batch_size, self.shuffle_generator)
-        return Batches(self.module_, dataset, _chunk_size(self.module_))
+        if not training:
+            batches = Batches(self.module_, dataset, _chunk_size(self.module_))
+        else:
+            batches = Batches(self.module_, dataset, self.batch_size, self._draw_order)
+        self.batches_.append(batches)
+        return batches
+
+    def _draw_order(self, n_samples):
+        """Return a new order of the samples, (n_samples,) or (n_members, n_samples)."""
+        orders = []
+        for number, generator in zip(self.members_, self.generators_, strict=True):
+            own = len(self.stack.jobs[number].samples) if self.stack.stacked else n_samples
+            order = torch.randperm(own, generator=generator)
+            orders.append(torch.cat([order, torch.arange(own, n_samples)]))
+        return torch.stack(orders) if self.stack.stacked else orders[0]
 
     def infer(self, x, **fit_params):
         """Respond to cut patches."""
@@ -266,7 +326,7 @@ class Trainer(NeuralNet):
             return {"loss": self.criterion_(y_pred, target, weight), "y_pred": y_pred}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """Run one epoch; its mean loss is fetched from the device once, at the end."""
+        """Run one epoch; its mean losses are fetched from the device once, at the end."""
         if iterator is None:
             return
         if self.module_.training != training:
@@ -278,13 +338,24 @@ class Trainer(NeuralNet):
             losses.append(step["loss"])
             weights.append(_batch_weight(*batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        loss = _weighted_mean(losses, weights).tolist()
-        if not np.isfinite(loss).all() and training:
-            raise ValueError(
-                f"The training loss became {loss} in epoch {len(self.history)}: training diverged. "
-                f"Try a smaller learning_rate_init than {self.lr}, or clip_norm in the solver."
+        losses = _weighted_mean(losses, weights).tolist()
+        self.history.record(f"{prefix}_loss", losses)
+        losses = np.atleast_1d(losses)
+        for place in np.flatnonzero(self.alive_):
+            self.curves_[self.members_[place]][prefix].append(float(losses[place]))
+        if training and not np.isfinite(losses).all():
+            self._fail(self.alive_ & ~np.isfinite(losses))
+
+    def _fail(self, places):
+        """End members whose loss is no number any more."""
+        for number in self.members_[places]:
+            losses = self.curves_[number]["train"]
+            self.outcomes_[number] = ValueError(
+                f"The training loss became {losses[-1]} in epoch {len(losses)}: training diverged. "
+                f"Try a smaller learning_rate_init than {self.stack.jobs[number].learning_rate}, "
+                "or clip_norm in the solver."
             )
-        self.history.record(f"{prefix}_loss", loss)
+        self._leave(places)
 
     def on_batch_begin(self, net, **kwargs):
         """Keep no record of single batches."""
@@ -316,15 +387,15 @@ class Batches:
         Tensors on the device of the module.
     batch_size : int
         Samples in a batch; the last one may be smaller.
-    generator : torch.Generator or None, default=None
-        Draws a new order for every epoch; None keeps the order of the samples.
+    draw_order : callable or None, default=None
+        Takes the number of samples and returns their order in an epoch, (n_samples,) or for each
+        member its own; None keeps the order of the samples.
     """
 
-    def __init__(self, module, samples, batch_size, generator=None):
+    def __init__(self, module, samples, batch_size, draw_order=None):
         self.module, self.samples = module, samples
-        self.batch_size, self.generator = batch_size, generator
-        whole = len(samples) <= batch_size
-        self._whole = self._batch(slice(None)) if whole else None
+        self.batch_size, self.draw_order = batch_size, draw_order
+        self._whole = self._batch(samples) if len(samples) <= batch_size else None
 
     def __len__(self):
         return -(-len(self.samples) // self.batch_size)
@@ -334,18 +405,18 @@ class Batches:
             yield self._whole
             return
         n_samples = len(self.samples)
-        if self.generator is None:
-            order = torch.arange(n_samples)
-        else:
-            order = torch.randperm(n_samples, generator=self.generator)
-        for rows in order.to(self.samples.X.device).split(self.batch_size):
-            yield self._batch(rows)
+        order = torch.arange(n_samples) if self.draw_order is None else self.draw_order(n_samples)
+        for rows in order.to(self.samples.X.device).split(self.batch_size, dim=-1):
+            yield self._batch(self.samples.take(rows))
 
-    def _batch(self, rows):
-        samples = self.samples
-        weight = None if samples.weight is None else samples.weight[..., rows]
-        target = None if samples.target is None else samples.target[..., rows, :]
-        return self.module.cut(samples.X[..., rows, :]), (target, weight)
+    def keep(self, members):
+        """Forget the other members of the stack."""
+        self.samples = self.samples.keep(members)
+        if self._whole is not None:
+            self._whole = self._batch(self.samples)
+
+    def _batch(self, samples):
+        return self.module.cut(samples.X), (samples.target, samples.weight)
 
 
 def outputs(module, X):

@@ -1,0 +1,91 @@
+"""What goes into training and what comes out."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+__all__ = ["Job", "Samples", "Trained"]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs, coded targets and weights of some samples, as arrays or tensors.
+
+    Samples lie on axis -2 of X and target and on axis -1 of weight; members of a stack in front.
+    """
+
+    X: Any  # (..., n_samples, n_features)
+    target: Any  # (..., n_samples, n_outputs)
+    weight: Any = None  # (..., n_samples), None: all one
+
+    def __len__(self):
+        return self.X.shape[-2]
+
+    def to(self, device, dtype):
+        """Return the same samples as tensors on a device."""
+        return self._map(lambda array: _as_tensor(array, device, dtype))
+
+    def take(self, rows):
+        """Return the samples at rows (n_rows,), or at rows of each member (n_members, n_rows)."""
+        if rows.dim() > 1:
+            rows = rows + len(self) * torch.arange(len(rows), device=rows.device)[:, None]
+        members = self.X.dim() - 2
+
+        def select(tensor):
+            flat = tensor.flatten(0, members)  # (n_members * n_samples, ...)
+            return flat.index_select(0, rows.flatten()).unflatten(0, rows.shape)
+
+        return self._map(select)
+
+    def keep(self, members):
+        """Return the samples of some members of a stack."""
+        return self._map(lambda tensor: tensor[members])
+
+    def _map(self, function):
+        parts = (self.X, self.target, self.weight)
+        return Samples(*(None if part is None else function(part) for part in parts))
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that training one network needs; labels and estimators are not part of it."""
+
+    module: nn.Module  # already seeded
+    samples: Samples
+    validation: Samples | None
+    loss: str
+    solver: Any
+    learning_rate: float
+    alpha: float
+    batch_size: int
+    max_iter: int
+    tol: float | None
+    n_iter_no_change: int
+    early_stopping: bool
+    device: torch.device
+    shuffle_state: torch.Tensor  # state of the generator that shuffles mini-batches
+    solver_state: dict | None = None  # of an earlier training that this one continues
+    callbacks: tuple = ()
+    epoch_hook: Any = None
+    verbose: int = 0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained module and the record of its training."""
+
+    module: nn.Module
+    train_loss: list  # one value per epoch
+    validation_loss: list  # one value per epoch, empty without validation samples
+    stopped: bool  # whether training ended before max_iter
+    shuffle_state: torch.Tensor = field(repr=False)
+    solver_state: dict = field(repr=False)
+
+
+def _as_tensor(array, device, dtype):
+    if isinstance(array, torch.Tensor):
+        return array
+    return torch.tensor(np.ascontiguousarray(array), dtype=dtype, device=device)

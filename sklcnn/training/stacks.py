@@ -1,0 +1,157 @@
+"""Many networks as one: jobs that agree in everything but numbers train in one stack.
+
+A stack is a module whose parameters have a leading axis of members. Data, seed, learning rate,
+penalty and the moment of stopping are each member's own; what else differs makes another stack. A
+stack of one has no leading axis: it is the ordinary fit.
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sklcnn.training.jobs import Job, Samples
+
+__all__ = ["Stack", "group_jobs", "make_stack"]
+
+# Members whose numbers of samples differ are padded by samples of weight zero, up to this share.
+MAX_PADDING = 0.25
+# What one step touches should stay in the cache: beyond it stacking gains nothing on a CPU.
+CACHE_BYTES = 16 * 2**20
+# On a GPU a stack fills this share of the free memory.
+GPU_SHARE = 0.25
+
+
+@dataclass
+class Stack:
+    """Jobs as one module and one set of samples, on the device."""
+
+    jobs: list[Job]
+    module: nn.Module
+    samples: Samples | None
+    validation: Samples | None
+    kept: nn.Module  # what members leave with: the module itself, or its weights of the best epoch
+
+    @property
+    def stacked(self):
+        """Whether parameters have an axis of members."""
+        return len(self.jobs) > 1
+
+    def numbers(self, name):
+        """Return a number of every job: a float if all are equal, else an array (n_members,)."""
+        values = [getattr(job, name) for job in self.jobs]
+        return values[0] if len(set(values)) == 1 else np.array(values)
+
+    def unstack(self, number, weights, row):
+        """Return the module of one member, with the weights in one row of a stacked module."""
+        module = self.module if row is None else copy.deepcopy(self.jobs[number].module)
+        with torch.no_grad():
+            for name, parameter in weights.named_parameters():
+                module.get_parameter(name).copy_(parameter if row is None else parameter[row])
+        return module
+
+
+def group_jobs(jobs):
+    """Return lists of positions of jobs, each to be trained in one stack."""
+    groups: dict[Any, list[int]] = {}
+    for position, job in enumerate(jobs):
+        groups.setdefault(_key(job) or position, []).append(position)
+    chunks = []
+    for group in groups.values():
+        group.sort(key=lambda position: len(jobs[position].samples))
+        chunks += _chunks(group, jobs)
+    return chunks
+
+
+def make_stack(jobs):
+    """Return the stack of some jobs; a single one keeps its module and its shapes."""
+    job = jobs[0]
+    dtype = next(job.module.parameters()).dtype
+    if len(jobs) == 1:
+        module, samples, validation = job.module, job.samples, job.validation
+    else:
+        module = _stack_modules([job.module for job in jobs])
+        samples = _stack_samples([job.samples for job in jobs])
+        validation = job.validation and _stack_samples([job.validation for job in jobs])
+    return Stack(
+        list(jobs),
+        module,
+        samples and samples.to(job.device, dtype),
+        validation and validation.to(job.device, dtype),
+        copy.deepcopy(module) if job.early_stopping else module,
+    )
+
+
+def _key(job):
+    """What must be equal within a stack; None for a job that must train alone.
+
+    A callback watches one net, and a training that is resumed has a past of its own.
+    """
+    if job.callbacks or job.epoch_hook or job.verbose or job.solver_state:
+        return None
+    n_samples = len(job.samples)
+    n_batches = -(-n_samples // job.batch_size)
+    return (
+        job.module.layout,
+        tuple((name, p.shape, p.dtype) for name, p in job.module.named_parameters()),
+        (job.loss, repr(job.solver), job.max_iter, job.early_stopping, job.tol is None, job.device),
+        (n_batches, job.batch_size if n_batches > 1 else None),
+        job.samples.X.shape[1],
+        None if job.validation is None else len(job.validation),
+    )
+
+
+def _chunks(group, jobs):
+    """Cut positions, sorted by number of samples, where padding or memory would be wasted."""
+    chunks = [[group[0]]]
+    for position in group[1:]:
+        first, job = jobs[chunks[-1][0]], jobs[position]
+        padded = len(job.samples) > (1 + MAX_PADDING) * len(first.samples)
+        if padded or len(chunks[-1]) >= _max_members(job):
+            chunks.append([])
+        chunks[-1].append(position)
+    return chunks
+
+
+def _max_members(job):
+    """Members whose step fits the cache, or a share of the free memory of a GPU."""
+    module, n_batch = job.module, min(job.batch_size, len(job.samples))
+    n_blocks, patch_size, n_sharing = module.blocks
+    responses = n_blocks * n_sharing * module.weight.shape[-2]
+    entries = n_batch * (n_blocks * patch_size * n_sharing + 2 * responses)
+    entries += 4 * sum(parameter.numel() for parameter in module.parameters())
+    size = entries * module.weight.element_size()
+    if job.device.type == "cuda":
+        return max(1, int(GPU_SHARE * torch.cuda.mem_get_info(job.device)[0]) // (4 * size))
+    return max(1, CACHE_BYTES // size)
+
+
+def _stack_modules(modules):
+    stack = copy.deepcopy(modules[0])
+    members = [dict(module.named_parameters()) for module in modules]
+    for name, parameter in stack.named_parameters():
+        parameter.data = torch.stack([member[name].data for member in members])
+    return stack
+
+
+def _stack_samples(members):
+    """Stack the samples of all members; the shorter ones end in samples of weight zero."""
+    n_samples = max(map(len, members))
+    alike = all(member.weight is None and len(member) == n_samples for member in members)
+    return Samples(
+        np.stack([_pad(member.X, n_samples) for member in members]),
+        np.stack([_pad(member.target, n_samples) for member in members]),
+        None if alike else np.stack([_pad(_weight(member), n_samples) for member in members]),
+    )
+
+
+def _weight(samples):
+    return np.ones(len(samples)) if samples.weight is None else samples.weight
+
+
+def _pad(array, n_samples):
+    width = [(0, n_samples - len(array)), *[(0, 0)] * (array.ndim - 1)]
+    return np.pad(array, width) if width[0][1] else array

@@ -1,0 +1,228 @@
+"""A fleet equals the loop: many nets in one stack end as they would have ended alone."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from sklcnn import CNNClassifier, CNNRegressor, FCNClassifier, LCNClassifier
+from sklcnn.datasets import make_dsd
+from sklcnn.training import SGD, Adam, GradientDescent, train
+from sklcnn.training.stacks import group_jobs
+
+DOUBLE = {"dtype": "float64", "device": "cpu"}
+LOCAL = {"patch_size": 5, "stride": 5}
+FAMILIES = {
+    "FCN": lambda **options: FCNClassifier(3, **options),
+    "LCN": lambda **options: LCNClassifier(3, **LOCAL, **options),
+    "CNN": lambda **options: CNNClassifier(3, **LOCAL, pooling="mean", **options),
+}
+
+
+def prepare(network, X, y, sample_weight=None, X_val=None, y_val=None):
+    """The job that ``fit`` would train, caught before training."""
+    samples = network._check_samples(X, y, sample_weight, reset=True)
+    validation = None
+    if X_val is not None:
+        validation = network._check_samples(X_val, y_val, None, reset=False)
+    limits = {"max_iter": network.max_iter, "tol": network.tol}
+    return network._prepare(samples, validation, "fresh", **limits)
+
+
+def assert_fleet_equals_loop(jobs, n_stacks=1, atol=1e-10):
+    assert len(group_jobs(jobs)) == n_stacks
+    alone = [train([copy.deepcopy(job)])[0] for job in jobs]
+    for one, many in zip(alone, train(jobs), strict=True):
+        for name, parameter in one.module.named_parameters():
+            together = many.module.get_parameter(name).detach().numpy()
+            np.testing.assert_allclose(together, parameter.detach().numpy(), rtol=0, atol=atol)
+        np.testing.assert_allclose(many.train_loss, one.train_loss, rtol=0, atol=atol)
+        np.testing.assert_allclose(many.validation_loss, one.validation_loss, rtol=0, atol=atol)
+        assert many.stopped == one.stopped
+        assert (many.shuffle_state == one.shuffle_state).all()
+
+
+@pytest.fixture(scope="module")
+def dsd():
+    return make_dsd(n_samples=90, n_patches=4, patch_size=5, noise=0.3, random_state=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("solver", ["gd", "sgd", "adam"])
+@pytest.mark.parametrize("batch_size", ["auto", 16])
+def test_families_and_solvers_oracle_loop(family, solver, batch_size, dsd):
+    X, y = dsd
+    options = {"solver": solver, "batch_size": batch_size, "max_iter": 12, "tol": None, **DOUBLE}
+    jobs = [
+        prepare(
+            FAMILIES[family](random_state=seed, **options), X[seed : 50 + seed], y[seed : 50 + seed]
+        )
+        for seed in range(4)
+    ]
+    assert_fleet_equals_loop(jobs)
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error", "hinge", "exponential"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_losses_oracle_loop(loss, n_classes, dsd):
+    X, _ = dsd
+    y = np.arange(len(X)) % n_classes
+    options = {"loss": loss, "max_iter": 8, "tol": None, **DOUBLE}
+    jobs = [prepare(FAMILIES["LCN"](random_state=seed, **options), X, y) for seed in range(3)]
+    assert_fleet_equals_loop(jobs)
+
+
+@pytest.mark.parametrize("solver", [GradientDescent(0.9), SGD(), Adam()], ids=repr)
+@pytest.mark.parametrize("batch_size", ["auto", 16])
+def test_own_learning_rates_and_penalties_oracle_loop(solver, batch_size, dsd):
+    options = {"solver": solver, "batch_size": batch_size, "max_iter": 10, "tol": None, **DOUBLE}
+    jobs = [
+        prepare(FAMILIES["CNN"](learning_rate_init=rate, alpha=alpha, **options), *dsd)
+        for rate, alpha in [(0.01, 0.0), (0.03, 1.0), (0.002, 5.0)]
+    ]
+    assert_fleet_equals_loop(jobs)
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 32])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_own_numbers_of_samples_oracle_loop(batch_size, weighted, dsd):
+    X, y = dsd
+    options = {"batch_size": batch_size, "max_iter": 10, "tol": None, **DOUBLE}
+    weights = np.random.default_rng(0).uniform(size=90)
+    jobs = [
+        prepare(
+            FAMILIES["LCN"](random_state=n, **options),
+            X[:n],
+            y[:n],
+            weights[:n] if weighted else None,
+        )
+        for n in (80, 72, 75)
+    ]
+    assert_fleet_equals_loop(jobs)
+
+
+def test_own_ends_oracle_loop_tolerance(dsd):
+    options = {"solver": "gd", "max_iter": 60, **DOUBLE}
+    own = [(0.3, 1e-2, 3), (0.03, 1e-3, 5), (0.5, 0.1, 1), (1e-6, 1e-4, 7), (1.0, 0.03, 2)]
+    jobs = [
+        prepare(
+            FAMILIES["FCN"](learning_rate_init=rate, tol=tol, n_iter_no_change=patience, **options),
+            *dsd,
+        )
+        for rate, tol, patience in own
+    ]
+    lengths = {len(outcome.train_loss) for outcome in train(copy.deepcopy(jobs))}
+    assert len(lengths) > 3  # members leave one after the other, and the stack is compacted
+    assert_fleet_equals_loop(jobs)
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 16])
+@pytest.mark.parametrize("tol", [None, 1e-4])
+def test_own_ends_oracle_loop_early_stopping(batch_size, tol, dsd):
+    X, y = dsd
+    options = {"early_stopping": True, "tol": tol, "max_iter": 40, "batch_size": batch_size}
+    own = [(0.3, 2), (0.1, 4), (0.03, 6), (0.01, 1), (0.05, 3)]
+    jobs = [
+        prepare(
+            FAMILIES["LCN"](
+                random_state=patience,
+                learning_rate_init=rate,
+                n_iter_no_change=patience,
+                **options,
+                **DOUBLE,
+            ),
+            X[:60],
+            y[:60],
+            X_val=X[60:],
+            y_val=y[60:],
+        )
+        for rate, patience in own
+    ]
+    lengths = {len(outcome.train_loss) for outcome in train(copy.deepcopy(jobs))}
+    assert (len(lengths) > 2) == (tol is not None)
+    assert_fleet_equals_loop(jobs)
+
+
+@pytest.mark.parametrize("projection", [None, "unit_ball", "unit_sphere"])
+def test_clipping_and_projection_oracle_loop_member_by_member(projection, dsd):
+    X, y = dsd
+    solver = GradientDescent(clip_norm=0.05, projection=projection)
+    options = {"solver": solver, "max_iter": 15, "tol": None, **DOUBLE}
+    jobs = [
+        prepare(FAMILIES["CNN"](random_state=seed, learning_rate_init=0.5, **options), scale * X, y)
+        for seed, scale in enumerate([0.1, 1.0, 10.0])
+    ]
+    assert_fleet_equals_loop(jobs)
+
+
+def test_soft_threshold_and_sum_readout_oracle_loop(dsd):
+    options = {"activation": "soft_threshold", "readout": "sum", "solver": "gd", "max_iter": 20}
+    options |= {"learning_rate_init": 0.02, "tol": None, **DOUBLE}
+    jobs = [
+        prepare(LCNClassifier(1, **LOCAL, pooling="sum", random_state=seed, **options), *dsd)
+        for seed in range(3)
+    ]
+    assert_fleet_equals_loop(jobs)
+
+
+def test_single_precision_oracle_loop_to_rounding(dsd):
+    options = {"max_iter": 30, "tol": None, "device": "cpu"}
+    jobs = [prepare(FAMILIES["CNN"](random_state=seed, **options), *dsd) for seed in range(4)]
+    # Adam divides by the root of tiny second moments, which amplifies the rounding of sums.
+    assert_fleet_equals_loop(jobs, atol=2e-5)
+
+
+def test_groups_contract_what_cannot_share_a_stack_does_not(dsd):
+    X, y = dsd
+    options = {"max_iter": 3, "tol": None, **DOUBLE}
+    jobs = [
+        prepare(network, X[:n], y[:n])
+        for network, n in [
+            (FAMILIES["FCN"](**options), 90),
+            (FAMILIES["FCN"](**options), 80),  # padded
+            (FAMILIES["FCN"](**options), 40),  # too short to pad
+            (FAMILIES["FCN"](**options | {"loss": "hinge"}), 90),
+            (FAMILIES["FCN"](**options | {"max_iter": 4}), 90),
+            (FAMILIES["LCN"](**options), 90),
+            (FAMILIES["FCN"](**options, verbose=1), 90),  # is watched
+        ]
+    ]
+    assert sorted(map(sorted, group_jobs(jobs))) == [[0, 1], [2], [3], [4], [5], [6]]
+
+
+@pytest.mark.parametrize("max_members", [1, 2, 3])
+def test_memory_contract_chunks_hold_no_more_than_fits(max_members, dsd, monkeypatch):
+    monkeypatch.setattr("sklcnn.training.stacks._max_members", lambda job: max_members)
+    jobs = [
+        prepare(FAMILIES["FCN"](random_state=seed, max_iter=3, tol=None, **DOUBLE), *dsd)
+        for seed in range(7)
+    ]
+    assert_fleet_equals_loop(jobs, n_stacks=-(-7 // max_members))
+
+
+def test_divergence_contract_one_member_fails_alone():
+    X = np.random.default_rng(0).normal(size=(30, 20))
+    options = {"solver": "gd", "max_iter": 40, "tol": None, **DOUBLE}
+    jobs = [
+        prepare(
+            CNNRegressor(3, **LOCAL, learning_rate_init=rate, random_state=0, **options), X, X[:, 0]
+        )
+        for rate in (0.01, 100.0, 0.02)
+    ]
+    outcomes = train(copy.deepcopy(jobs))
+    assert isinstance(outcomes[1], ValueError)
+    assert "learning_rate_init than 100" in str(outcomes[1])
+    assert str(train([copy.deepcopy(jobs[1])])[0]) == str(outcomes[1])
+    assert_fleet_equals_loop([jobs[0], jobs[2]])
+    np.testing.assert_allclose(
+        outcomes[2].train_loss, train([jobs[2]])[0].train_loss, rtol=0, atol=1e-10
+    )
+
+
+def test_failure_of_a_stack_contract_members_are_trained_alone(dsd, monkeypatch):
+    def refuse(modules):
+        raise MemoryError("too large")
+
+    monkeypatch.setattr("sklcnn.training.stacks._stack_modules", refuse)
+    jobs = [prepare(FAMILIES["FCN"](max_iter=3, tol=None), *dsd) for _ in range(3)]
+    assert [len(outcome.train_loss) for outcome in train(jobs)] == [3, 3, 3]
