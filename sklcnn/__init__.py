@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         LCNRegressor,
     )
     from .studies import compare
+    from .training import fit_many, fleet
 
 __version__ = "0.1.0"
 
@@ -35,10 +36,16 @@ __all__ = [
     "FCNRegressor",
     "LCNRegressor",
     "CNNRegressor",
+    "fleet",
+    "fit_many",
     "compare",
 ]
 
-_HOMES = dict.fromkeys(__all__, "estimators") | {"compare": "studies"}
+_HOMES = dict.fromkeys(__all__, "estimators") | {
+    "fleet": "training",
+    "fit_many": "training",
+    "compare": "studies",
+}
 _ROOMS = ("datasets", "estimators", "nn", "patches", "plotting", "studies", "theory", "training")
 
 
