@@ -111,6 +111,7 @@ def _add_compare(verbs):
         help="training samples (default: log-spaced)",
     )
     add("--repeats", type=_whole, metavar="N", default=5, help="draws per size (default: 5)")
+    add("--steps", type=_whole, metavar="N", help="gradient steps of every fit (default: 250)")
     add("--seed", type=_whole, metavar="N", default=0, help="same seed, same results (default: 0)")
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
     add("--jobs", type=_whole, metavar="N", help="parallel fits (default: all cores, at most 8)")
@@ -180,6 +181,7 @@ def _plans(arguments):
     common = {
         "sizes": arguments.sizes,
         "repeats": arguments.repeats,
+        "n_steps": arguments.steps,
         "random_state": arguments.seed,
         "device": arguments.device,
     }

@@ -140,6 +140,7 @@ def test_number_of_gradient_steps_is_the_same_at_all_sizes(n):
 
 def test_no_sample_is_seen_less_than_five_times():
     assert planning.n_epochs(10**6) == 5
+    assert planning.n_epochs(64, n_steps=40) == 40
 
 
 def test_networks_differ_by_one_ingredient_at_a_time(digits_plan):
@@ -198,6 +199,7 @@ BAD = [
     ("sizes", {"sizes": []}, "no size is given"),
     ("repeats", {"repeats": 0}, "not a positive whole number"),
     ("n_filters", {"n_filters": -1}, "not a positive whole number"),
+    ("n_steps", {"n_steps": 0}, "not a positive whole number"),
     ("device", {"device": "abacus"}, "'abacus' is not available here"),
 ]
 

@@ -41,6 +41,7 @@ def compare(
     patch_size: int = 3,
     stride: int = 1,
     n_filters: int = 16,
+    n_steps: int | None = None,
     sizes: Sequence[int] | None = None,
     repeats: int = 5,
     random_state: int | RandomState | None = 0,
@@ -73,6 +74,9 @@ def compare(
         Step between windows.
     n_filters : int, default=16
         Filters per window. The FCN gets as many hidden units as the LCN has, at most 256.
+    n_steps : int or None, default=None
+        Gradient steps of every fit; None is 250. Slow learners, pooled networks above all, may need
+        more: where their curves rise with it, they were cut short.
     sizes : sequence of int or None, default=None
         Training sizes; None spaces up to seven evenly on a logarithmic axis.
     repeats : int, default=5
@@ -132,6 +136,7 @@ def compare(
         patch_size=patch_size,
         stride=stride,
         n_filters=n_filters,
+        n_steps=n_steps,
         sizes=sizes,
         repeats=repeats,
         random_state=random_state,

@@ -54,6 +54,7 @@ class Plan:
     networks: dict[str, Any]  # family -> estimator
     sizes: tuple[int, ...]
     n_repeats: int
+    n_steps: int | None  # of every fit; None: N_STEPS
     seed: int
     test: np.ndarray  # rows of the fixed test set
     pool: np.ndarray  # all other rows
@@ -112,15 +113,16 @@ class Plan:
         control, family = key[:2]
         network = clone(self.networks[family]).set_params(
             learning_rate_init=rate,
-            max_iter=n_epochs(len(train)),
+            max_iter=n_epochs(len(train), self.n_steps),
             random_state=self.fit_seed(len(train), repeat),
         )
         return FitTask(key, network, self.views[control], self.y, train, test)
 
 
-def n_epochs(n):
+def n_epochs(n, n_steps=None):
     """Epochs that make up the same number of gradient steps for every training size."""
-    return max(MIN_EPOCHS, round(N_STEPS / np.ceil(n / BATCH_SIZE)))
+    n_steps = N_STEPS if n_steps is None else n_steps
+    return max(MIN_EPOCHS, round(n_steps / np.ceil(n / BATCH_SIZE)))
 
 
 def make_plan(
@@ -131,6 +133,7 @@ def make_plan(
     patch_size=3,
     stride=1,
     n_filters=16,
+    n_steps=None,
     sizes=None,
     repeats=5,
     random_state=0,
@@ -142,8 +145,10 @@ def make_plan(
 
     Parameters
     ----------
-    X, y, input_shape, patch_size, stride, n_filters, sizes, repeats, random_state, device, name
+    X, y, input_shape, patch_size, stride, n_filters, n_steps
         As in :func:`sklcnn.compare`.
+    sizes, repeats, random_state, device, name
+        As there, too.
     columns : sequence of str or None, default=None
         Names of the features, for messages.
 
@@ -161,6 +166,8 @@ def make_plan(
         _check_count(parameter, value)
     _check_count("repeats", repeats)
     _check_count("n_filters", n_filters)
+    if n_steps is not None:
+        _check_count("n_steps", n_steps)
     _check_device(device)
     if input_shape is None and np.ndim(X) > 2:
         if np.ndim(X) > 4:
@@ -181,6 +188,7 @@ def make_plan(
         networks=_networks(geometry, n_filters, device),
         sizes=_check_sizes(sizes, len(pool), y.max() + 1),
         n_repeats=repeats,
+        n_steps=n_steps,
         seed=seed,
         test=test,
         pool=pool,
