@@ -160,11 +160,10 @@ def test_watched_fits_contract_train_alone(dsd, stacks):
 
 
 class Faulty(ClassifierMixin, BaseEstimator):
-    """A network one of whose fits raises, before or inside training."""
+    """A network one of whose fits raises before it comes to training."""
 
-    def __init__(self, fault=None, fold=0):
+    def __init__(self, fault=None):
         self.fault = fault
-        self.fold = fold
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
