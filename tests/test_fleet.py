@@ -83,6 +83,35 @@ def test_own_learning_rates_and_penalties_oracle_loop(solver, batch_size, dsd):
     assert_fleet_equals_loop(jobs)
 
 
+@pytest.mark.parametrize(
+    "solvers",
+    [
+        [GradientDescent(0.9), GradientDescent(0.0), GradientDescent(0.5)],
+        [SGD(0.9), SGD(0.0), SGD(0.5)],
+        [SGD(0.9, nesterov=False), SGD(0.2, nesterov=False)],
+        [Adam(0.9, 0.999), Adam(0.5, 0.9), Adam(0.9, 0.99, epsilon=1e-3)],
+        [GradientDescent(clip_norm=0.05), GradientDescent(0.9, clip_norm=0.01)],
+    ],
+    ids=lambda solvers: type(solvers[0]).__name__,
+)
+def test_own_momenta_oracle_loop_also_after_a_member_has_left(solvers, dsd):
+    options = {"tol": None, "learning_rate_init": 0.1, **DOUBLE}
+    jobs = [
+        prepare(FAMILIES["CNN"](solver=solver, max_iter=6 + 5 * number, **options), *dsd)
+        for number, solver in enumerate([*solvers, solvers[0]])
+    ]
+    assert_fleet_equals_loop(jobs)
+
+
+def test_own_ends_oracle_loop_max_iter(dsd):
+    jobs = [
+        prepare(FAMILIES["LCN"](max_iter=max_iter, tol=tol, random_state=0, **DOUBLE), *dsd)
+        for max_iter, tol in [(9, None), (3, 1e-9), (9, 1e-9), (1, None), (20, 1e-9)]
+    ]
+    assert [len(outcome.train_loss) for outcome in train(copy.deepcopy(jobs))] == [9, 3, 9, 1, 20]
+    assert_fleet_equals_loop(jobs)
+
+
 @pytest.mark.parametrize("batch_size", ["auto", 32])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_own_numbers_of_samples_oracle_loop(batch_size, weighted, dsd):
@@ -172,22 +201,33 @@ def test_single_precision_oracle_loop_to_rounding(dsd):
     assert_fleet_equals_loop(jobs, atol=2e-5)
 
 
-def test_groups_contract_what_cannot_share_a_stack_does_not(dsd):
+def test_groups_contract_what_cannot_share_a_stack_does_not(dsd, monkeypatch):
+    monkeypatch.setattr("sklcnn.training.stacks.MIN_PADDING_BYTES", 0)
     X, y = dsd
     options = {"max_iter": 3, "tol": None, **DOUBLE}
     jobs = [
         prepare(network, X[:n], y[:n])
         for network, n in [
             (FAMILIES["FCN"](**options), 90),
-            (FAMILIES["FCN"](**options), 80),  # padded
+            (FAMILIES["FCN"](**options | {"max_iter": 4}), 80),  # padded
             (FAMILIES["FCN"](**options), 40),  # too short to pad
             (FAMILIES["FCN"](**options | {"loss": "hinge"}), 90),
-            (FAMILIES["FCN"](**options | {"max_iter": 4}), 90),
+            (FAMILIES["FCN"](**options | {"solver": "sgd"}), 90),
+            (FAMILIES["FCN"](**options | {"solver": GradientDescent()}), 90),
+            (FAMILIES["FCN"](**options | {"solver": GradientDescent(clip_norm=1.0)}), 90),
             (FAMILIES["LCN"](**options), 90),
             (FAMILIES["FCN"](**options, verbose=1), 90),  # is watched
         ]
     ]
-    assert sorted(map(sorted, group_jobs(jobs))) == [[0, 1], [2], [3], [4], [5], [6]]
+    alone = [[number] for number in range(2, len(jobs))]
+    assert sorted(map(sorted, group_jobs(jobs))) == [[0, 1], *alone]
+
+
+def test_small_padding_oracle_loop_short_members_join_if_it_costs_little(dsd):
+    X, y = dsd
+    options = {"solver": "gd", "max_iter": 10, "tol": None, **DOUBLE}
+    jobs = [prepare(FAMILIES["CNN"](**options), X[:n], y[:n]) for n in (90, 10, 31)]
+    assert_fleet_equals_loop(jobs)
 
 
 @pytest.mark.parametrize("max_members", [1, 2, 3])
@@ -197,6 +237,7 @@ def test_memory_contract_chunks_hold_no_more_than_fits(max_members, dsd, monkeyp
         prepare(FAMILIES["FCN"](random_state=seed, max_iter=3, tol=None, **DOUBLE), *dsd)
         for seed in range(7)
     ]
+    assert max(map(len, group_jobs(jobs))) <= max_members
     assert_fleet_equals_loop(jobs, n_stacks=-(-7 // max_members))
 
 

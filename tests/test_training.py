@@ -47,14 +47,14 @@ def descend(module, optimizer, n_steps=7):
 )
 def test_solvers_oracle_torch_optim(solver, oracle):
     ours, theirs = Quadratic(), Quadratic()
-    steps = descend(ours, Stepper(ours, solver, 0.01))
+    steps = descend(ours, Stepper(ours, [solver], 0.01))
     expected = descend(theirs, oracle(list(theirs.parameters())))
     torch.testing.assert_close(steps, expected, rtol=0, atol=1e-13)
 
 
 def test_penalty_oracle_torch_weight_decay_on_weights_only():
     ours, theirs = Quadratic(), Quadratic()
-    stepper = Stepper(ours, GradientDescent(), 0.01, decay=6.0)
+    stepper = Stepper(ours, [GradientDescent()], 0.01, decay=6.0)
     stepper.batch_weight = 3.0
     groups = [{"params": [theirs.weight], "weight_decay": 2.0}, {"params": [theirs.bias]}]
     expected = descend(theirs, torch.optim.SGD(groups, lr=0.01))
@@ -66,7 +66,7 @@ def test_penalty_oracle_torch_weight_decay_on_weights_only():
 )
 def test_projection_closed_form_each_filter_alone(projection, norms):
     module = Quadratic()
-    stepper = Stepper(module, GradientDescent(projection=projection), learning_rate=0.0)
+    stepper = Stepper(module, [GradientDescent(projection=projection)], learning_rate=0.0)
     weight, bias = descend(module, stepper, n_steps=1)
     torch.testing.assert_close(weight.norm(dim=1), torch.tensor(norms, dtype=torch.float64))
     torch.testing.assert_close(weight[0] / weight[0].norm(), torch.tensor([0.6, -0.8]).double())
@@ -76,7 +76,7 @@ def test_projection_closed_form_each_filter_alone(projection, norms):
 def test_clipping_closed_form_norm_of_the_step():
     module = Quadratic()
     before = [parameter.detach().clone() for parameter in module.parameters()]
-    after = descend(module, Stepper(module, GradientDescent(clip_norm=0.5), 1.0), n_steps=1)
+    after = descend(module, Stepper(module, [GradientDescent(clip_norm=0.5)], 1.0), n_steps=1)
     step = torch.cat([(a - b).flatten() for a, b in zip(after, before, strict=True)])
     # torch divides by the norm + 1e-6, of a gradient of norm 500 here.
     assert step.norm().item() == pytest.approx(0.5, rel=1e-8)
@@ -149,7 +149,7 @@ def test_mini_batches_contract_every_sample_once_an_epoch(dsd):
 
     class Watch(skorch.callbacks.Callback):
         def on_batch_end(self, net, batch, training, **kwargs):
-            seen.append(batch[0][0, 0])
+            seen.append(batch[0][0, 1])  # behind the row of ones
 
     network = FCNClassifier(
         2, batch_size=7, max_iter=2, tol=None, dtype="float64", callbacks=[Watch()]
@@ -225,10 +225,10 @@ def test_skorch_callbacks_contract_take_part_and_may_stop(dsd):
 
 
 def test_interrupt_contract_ctrl_c_is_not_swallowed(dsd, monkeypatch):
-    def interrupt(self, patches):
+    def interrupt(self):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklcnn.nn.networks.PatchNetwork.respond", interrupt)
+    monkeypatch.setattr("sklcnn.nn.networks.PatchNetwork.filters", interrupt)
     with pytest.raises(KeyboardInterrupt):
         FCNClassifier(2).fit(*dsd)
 

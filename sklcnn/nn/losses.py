@@ -1,4 +1,4 @@
-"""Losses of one sample, for any leading axes.
+"""Losses of one sample, for any leading axes, and their gradients.
 
 ``outputs`` and ``target`` have shape (..., n_samples, n_outputs), the loss (..., n_samples).
 Classifiers code their labels as -1 and +1: one output for two classes, one output a class for more.
@@ -7,8 +7,9 @@ Losses other than the log-loss treat several classes one against the rest and av
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-__all__ = ["LOSSES"]
+__all__ = ["LOSSES", "MeanLoss"]
 
 
 def log_loss(outputs, target):
@@ -19,9 +20,25 @@ def log_loss(outputs, target):
     return torch.logsumexp(outputs, dim=-1) - (outputs * (target > 0)).sum(dim=-1)
 
 
+def _log_loss_with_slope(outputs, target):
+    if outputs.shape[-1] == 1:
+        short = -target * outputs
+        losses = F.softplus(short, threshold=40).squeeze(-1)
+        return losses, short.sigmoid_().mul_(target).neg_()
+    true = (target > 0).to(outputs)
+    total = torch.logsumexp(outputs, dim=-1)
+    losses = total - (outputs * true).sum(dim=-1)
+    return losses, (outputs - total[..., None]).exp_().sub_(true)
+
+
 def squared_error(outputs, target):
     """Plain squared error, without a factor of one half."""
     return (outputs - target).square().mean(dim=-1)
+
+
+def _squared_error_with_slope(outputs, target):
+    error = outputs - target
+    return error.square().mean(dim=-1), error.mul_(2 / outputs.shape[-1])
 
 
 def hinge(outputs, target):
@@ -29,9 +46,19 @@ def hinge(outputs, target):
     return torch.relu(1 - target * outputs).mean(dim=-1)
 
 
+def _hinge_with_slope(outputs, target):
+    short = torch.relu(1 - target * outputs)
+    return short.mean(dim=-1), (short > 0) * target / -outputs.shape[-1]
+
+
 def exponential(outputs, target):
     """Exponential of the negative margin."""
     return torch.exp(-target * outputs).mean(dim=-1)
+
+
+def _exponential_with_slope(outputs, target):
+    losses = torch.exp(-target * outputs)
+    return losses.mean(dim=-1), losses * target / -outputs.shape[-1]
 
 
 LOSSES = {
@@ -40,3 +67,44 @@ LOSSES = {
     "hinge": hinge,
     "exponential": exponential,
 }
+WITH_SLOPES = {
+    "log_loss": _log_loss_with_slope,
+    "squared_error": _squared_error_with_slope,
+    "hinge": _hinge_with_slope,
+    "exponential": _exponential_with_slope,
+}
+"""The same losses, with their gradients to the outputs, (..., n_samples, n_outputs)."""
+
+
+class MeanLoss(nn.Module):
+    """Mean loss over samples, (...) for outputs of shape (..., n_samples, n_outputs).
+
+    Parameters
+    ----------
+    loss : {"log_loss", "squared_error", "hinge", "exponential"}
+        Loss of one sample.
+    """
+
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, outputs, target, weight=None):
+        """Return the weighted mean over samples."""
+        return _mean(LOSSES[self.loss](outputs, target), weight)
+
+    def with_slope(self, outputs, target, weight=None):
+        """Return the mean loss and its gradient to the outputs."""
+        losses, slope = WITH_SLOPES[self.loss](outputs, target)
+        if weight is None:
+            slope /= outputs.shape[-2]
+        else:
+            slope *= (weight / weight.sum(dim=-1, keepdim=True))[..., None]
+        return _mean(losses, weight), slope
+
+
+def _mean(losses, weight):
+    """Mean over samples, (...) for losses of shape (..., n_samples)."""
+    if weight is None:
+        return losses.mean(dim=-1)
+    return (losses * weight).sum(dim=-1) / weight.sum(dim=-1)

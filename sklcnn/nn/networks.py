@@ -1,9 +1,11 @@
 """The one network of the package: patches, filters, activation, pooling, readout."""
 
+import copy
 import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from sklcnn.nn.activations import ACTIVATIONS, soft_threshold
@@ -46,9 +48,10 @@ class PatchNetwork(nn.Module):
     Notes
     -----
     Samples lie on the last axis inside the network: ``cut`` gathers the patches of all groups into
-    (n_groups, patch_size, group size * n_samples), so that a layer is one batched matrix product
-    whatever is shared. Parameters may carry leading axes in front of the documented shapes; every
-    line is written for trailing axes.
+    (n_groups, n_rows, group size * n_samples), so that a layer is one batched matrix product
+    whatever is shared. The ``patch_size`` rows of a patch follow a row of ones for the bias, if
+    there is one. Parameters may carry leading axes in front of the documented shapes; every line is
+    written for trailing axes.
 
     Examples
     --------
@@ -100,11 +103,14 @@ class PatchNetwork(nn.Module):
         equal = bool((sizes == sizes[0]).all())
         n_blocks = n_groups if equal else len(filter_groups)
         blocks = patch_indices[by_group].reshape(n_blocks, -1, patch_indices.shape[1])
-        rows = torch.from_numpy(blocks.swapaxes(1, 2).astype(np.int64).ravel())
+        blocks = blocks.swapaxes(1, 2).astype(np.int64)  # (n_blocks, patch_size, n_sharing)
+        self.blocks = blocks.shape
+        if self._has_bias:  # for a column of ones in front of the features, see extend
+            blocks = np.pad(blocks + 1, [(0, 0), (1, 0), (0, 0)])
+        rows = torch.from_numpy(blocks.ravel())
         self.register_buffer("rows", rows, persistent=False)
         lender = None if equal else torch.from_numpy(filter_groups[by_group].astype(np.int64))
         self.register_buffer("lender", lender, persistent=False)
-        self.blocks = (n_blocks, patch_indices.shape[1], blocks.shape[1])
         self._in_order = np.array_equal(rows.numpy(), np.arange(len(rows)))
 
     @property
@@ -127,32 +133,53 @@ class PatchNetwork(nn.Module):
             draw = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
             parameter.copy_(draw * scale)
 
+    def with_parameters(self, tensors):
+        """Return a network of the same layout whose parameters are other tensors, by name."""
+        other = copy.copy(self)
+        other._parameters = {
+            name: nn.Parameter(tensor.detach()) for name, tensor in tensors.items()
+        }
+        other._buffers = dict(self._buffers)
+        return other
+
+    @property
+    def _has_bias(self):
+        return self.activation != "soft_threshold"
+
+    def extend(self, X):
+        """Put a column of ones for the biases, if there are any, in front of the features."""
+        return F.pad(X, (1, 0), value=1.0) if self._has_bias else X
+
     def cut(self, X):
-        """Gather the patches of X, (..., n_samples, n_features), with the samples last."""
-        n_blocks, patch_size, n_sharing = self.blocks
-        columns = X.mT  # (..., n_features, n_samples)
+        """Gather the patches of extended X, (..., n_samples, n_columns), with the samples last."""
+        n_blocks, _, n_sharing = self.blocks
+        columns = X.mT  # (..., n_columns, n_samples)
         in_order = self._in_order and len(self.rows) == columns.shape[-2]
-        patches = columns.contiguous() if in_order else columns.index_select(-2, self.rows)
-        return patches.reshape(*X.shape[:-2], n_blocks, patch_size, n_sharing * X.shape[-2])
+        patches = columns if in_order else columns.index_select(-2, self.rows)
+        return patches.reshape(*X.shape[:-2], n_blocks, -1, n_sharing * X.shape[-2])
+
+    def filters(self):
+        """Return the factor of the cut patches, (..., n_blocks, n_filters, n_rows)."""
+        weight = self._lent(self.weight, -3)
+        if not self._has_bias:
+            return weight
+        return torch.cat([self._lent(self.bias, -2)[..., None], weight], dim=-1)
 
     def respond(self, patches):
         """Map cut patches to outputs, (..., n_samples, n_outputs)."""
-        weight = self._lent(self.weight, -3).squeeze(-3)  # one block is a plain matrix product
-        columns = patches.squeeze(-3)  # (..., [n_blocks,] patch_size, n_sharing * n_samples)
+        hidden = self.filters() @ patches  # (..., n_blocks, n_filters, n_columns)
         if self.activation == "soft_threshold":
-            threshold = self.threshold[(..., *[None] * (weight.dim() - self.threshold.dim()))]
-            hidden = soft_threshold(weight @ columns, threshold)
+            hidden = soft_threshold(hidden, self.threshold[..., None, None, None])
         else:
-            bias = self._lent(self.bias, -2).squeeze(-2)[..., None]
-            hidden = ACTIVATIONS[self.activation](_affine(bias, weight, columns))
+            hidden = ACTIVATIONS[self.activation](hidden)
         pooled = self._pool(hidden, patches)  # (..., n_responses, n_samples)
         if self.readout == "sum":
             return pooled.sum(dim=-2)[..., None]  # (..., n_samples, 1)
-        return _affine(self.readout_bias[..., None], self.readout_weight, pooled).mT
+        return (self.readout_weight @ pooled).mT + self.readout_bias[..., None, :]
 
     def forward(self, X):
         """Map X, (..., n_samples, n_features), to outputs, (..., n_samples, n_outputs)."""
-        return self.respond(self.cut(X))
+        return self.respond(self.cut(self.extend(X)))
 
     def _lent(self, parameter, dim):
         return parameter if self.lender is None else parameter.index_select(dim, self.lender)
@@ -172,12 +199,3 @@ class PatchNetwork(nn.Module):
 
 def _parameter(shape, dtype):
     return nn.Parameter(torch.empty(shape, dtype=dtype))
-
-
-def _affine(bias, weight, columns):
-    """``weight @ columns + bias`` with samples on the last axis, fused where torch can."""
-    if weight.dim() == 2 and columns.dim() == 2:
-        return torch.addmm(bias, weight, columns)
-    if weight.dim() == 3 and columns.dim() == 3:
-        return torch.baddbmm(bias, weight, columns)
-    return weight @ columns + bias

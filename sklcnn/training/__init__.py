@@ -1,10 +1,11 @@
 """The training loop: jobs in, trained modules out."""
 
 from sklcnn.training.backend import fit_many, fleet, train_one
+from sklcnn.training.batches import outputs
 from sklcnn.training.jobs import Job, Samples, Trained
 from sklcnn.training.solvers import SGD, AbstractSolver, Adam, GradientDescent, make_solver
 from sklcnn.training.stacks import make_stack
-from sklcnn.training.trainer import make_net, outputs, resolve_device, train
+from sklcnn.training.trainer import make_net, resolve_device, train
 
 __all__ = [
     "SGD",

@@ -10,7 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from joblib import Parallel, delayed, parallel_config, register_parallel_backend
+from joblib import Parallel, cpu_count, delayed, parallel_config, register_parallel_backend
 from joblib.parallel import ParallelBackendBase
 
 from sklcnn.training.trainer import train
@@ -144,24 +144,30 @@ def _failure_of_fit(estimator, X, y, sample_weight):
 class Rendezvous:
     """Where the tasks of a fleet leave their jobs.
 
-    A task is *busy* while it runs, and not while it waits for an outcome or for a call of its own.
+    A task is *busy* unless it waits for an outcome or for a call of its own.
     """
 
     def __init__(self):
         self._change = threading.Condition()
+        self._cores = threading.Semaphore(cpu_count())  # for busy tasks, see enter
         self._busy = 0
         self._arrivals = 0
         self._waiting = []  # of (job, outcome box)
         self._cancelled = False
 
     def enter(self):
-        """Count a busy task."""
+        """Count a busy task, and let it go on when a core is free.
+
+        Hundreds of threads that want the interpreter at once take twice as long.
+        """
         with self._change:
             self._busy += 1
             self._arrivals += 1
+        self._cores.acquire()
 
     def leave(self):
         """Count one busy task less; the last one wakes a waiting task to train what lies here."""
+        self._cores.release()
         with self._change:
             self._busy -= 1
             if self._busy == 0:
@@ -176,15 +182,19 @@ class Rendezvous:
     def meet(self, job):
         """Leave a job, wait until it is trained, and return what came of it."""
         box = []
-        with self._change:
-            self._waiting.append((job, box))
-            self._arrivals += 1
-            self._busy -= 1
-            try:
-                while not box:
-                    self._wait_or_train()
-            finally:
-                self._busy += 1
+        self._cores.release()
+        try:
+            with self._change:
+                self._waiting.append((job, box))
+                self._arrivals += 1
+                self._busy -= 1
+                try:
+                    while not box:
+                        self._wait_or_train()
+                finally:
+                    self._busy += 1
+        finally:
+            self._cores.acquire()
         return box[0]
 
     def _wait_or_train(self):

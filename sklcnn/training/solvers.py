@@ -5,6 +5,9 @@ searched over. :class:`Stepper` is the torch optimizer that carries one out: dec
 project. Every update is element-wise, which keeps many nets in one stack independent.
 """
 
+import copy
+import inspect
+
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
@@ -15,9 +18,20 @@ PROJECTIONS = (None, "unit_ball", "unit_sphere")
 
 
 class AbstractSolver(BaseEstimator):
-    """Parameters of an update rule; ``update`` turns gradients into new parameters in place."""
+    """Parameters of an update rule; ``update`` turns gradients into new parameters in place.
+
+    In a stack the parameters called ``numbers`` may be tensors (n_members,).
+    """
 
     full_batch = False
+    numbers: tuple[str, ...] = ()
+
+    @property
+    def kind(self):
+        """What members of one stack must have in common."""
+        values = vars(self).items()
+        rest = (repr(value) for name, value in values if name not in self.numbers)
+        return type(self), self.clip_norm is None, *rest
 
     def check(self):
         """Raise ValueError for a parameter out of range, naming it."""
@@ -52,6 +66,7 @@ class GradientDescent(AbstractSolver):
     """
 
     full_batch = True
+    numbers = ("momentum", "clip_norm")
 
     def __init__(
         self,
@@ -89,6 +104,8 @@ class SGD(AbstractSolver):
     >>> SGD(momentum=0.5).nesterov
     True
     """
+
+    numbers = ("momentum", "clip_norm")
 
     def __init__(
         self,
@@ -135,6 +152,8 @@ class Adam(AbstractSolver):
     0.8
     """
 
+    numbers = ("beta_1", "beta_2", "epsilon", "clip_norm")
+
     def __init__(
         self,
         beta_1: float = 0.9,
@@ -160,28 +179,28 @@ class Adam(AbstractSolver):
         means = [state["mean"] for state in states]
         squares = [state["square"] for state in states]
         step = states[0]["step"]
-        torch._foreach_lerp_(means, gradients, 1 - self.beta_1)
-        torch._foreach_mul_(squares, self.beta_2)
-        torch._foreach_addcmul_(squares, gradients, gradients, 1 - self.beta_2)
+        _mix(means, gradients, self.beta_1)
+        _mix(squares, torch._foreach_mul(gradients, gradients), self.beta_2)
         roots = torch._foreach_sqrt(squares)
-        torch._foreach_div_(roots, (1 - self.beta_2**step) ** 0.5)
-        torch._foreach_add_(roots, self.epsilon)
+        _scale(roots, (1 - self.beta_2**step) ** -0.5)
+        _shift(roots, self.epsilon)
         steps = torch._foreach_div(means, roots)
         _add_scaled(parameters, steps, -learning_rate / (1 - self.beta_1**step))
 
 
 def _momentum_step(parameters, gradients, states, learning_rate, momentum, nesterov):
     """Heavy-ball or Nesterov step; the velocity is the decayed sum of the gradients."""
-    if momentum:
+    if not _is_zero(momentum):
         for state, gradient in zip(states, gradients, strict=True):
             if not state:
                 state["velocity"] = torch.zeros_like(gradient)
         velocities = [state["velocity"] for state in states]
-        torch._foreach_mul_(velocities, momentum)
+        _scale(velocities, momentum)
         torch._foreach_add_(velocities, gradients)
-        gradients = (
-            torch._foreach_add(gradients, velocities, alpha=momentum) if nesterov else velocities
-        )
+        if nesterov:
+            _add_scaled(gradients, velocities, momentum)
+        else:
+            gradients = velocities
     _add_scaled(parameters, gradients, -learning_rate)
 
 
@@ -208,8 +227,8 @@ class Stepper(torch.optim.Optimizer):
     module : Module
         Its parameters are trained. Those with "weight" in their name decay, the one called
         "weight" holds the filters that a projection constrains, one along each last axis.
-    solver : GradientDescent, SGD or Adam
-        The update rule.
+    solvers : list of solvers
+        The update rule of every member, alike in all but numbers.
     learning_rate : float or array of shape (n_members,)
         Size of a step; schedulers may change it in ``param_groups``.
     decay : float or array of shape (n_members,)
@@ -219,15 +238,23 @@ class Stepper(torch.optim.Optimizer):
         Whether the first axis of every parameter is that of members.
     """
 
-    def __init__(self, module, solver, learning_rate, decay=0.0, stacked=False):
+    def __init__(self, module, solvers, learning_rate, decay=0.0, stacked=False):
         named = dict(module.named_parameters())
-        super().__init__(list(named.values()), {"lr": self._number(learning_rate, module)})
-        self._solver, self._stacked = solver, stacked
+        defaults = {"lr": self._number(learning_rate, module)}
+        inspect.unwrap(torch.optim.Optimizer.__init__)(self, list(named.values()), defaults)
+        self._solver, self._stacked = copy.copy(solvers[0]), stacked
+        for name in self._solver.numbers:
+            values = [getattr(solver, name) for solver in solvers]
+            if len(set(values)) > 1:
+                setattr(self._solver, name, self._number(np.array(values), module))
         self._decay = self._number(decay, module)
         self._trained = list(named.values())
         self._decayed = [p for name, p in named.items() if "weight" in name]
         self._filters = named.get("weight")
         self.batch_weight = 1.0
+
+    # What torch wraps around these imports its compiler, two seconds, to keep it away from them.
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
 
     def zero_grad(self, set_to_none=True):
         """Forget the gradients."""
@@ -273,11 +300,10 @@ class Stepper(torch.optim.Optimizer):
             for name, value in self.state[parameter].items():
                 if torch.is_tensor(value):
                     self.state[parameter][name] = value[rows]
+        for name in self._solver.numbers:
+            setattr(self._solver, name, _take(getattr(self._solver, name), rows))
         group = self.param_groups[0]
-        group["lr"], self._decay = (
-            number[rows] if torch.is_tensor(number) else number
-            for number in (group["lr"], self._decay)
-        )
+        group["lr"], self._decay = _take(group["lr"], rows), _take(self._decay, rows)
 
     @staticmethod
     def _number(value, module):
@@ -303,6 +329,10 @@ class Stepper(torch.optim.Optimizer):
         self._filters.div_(torch.where(norms > 0, norms, 1.0))
 
 
+def _take(number, rows):
+    return number[rows] if torch.is_tensor(number) else number
+
+
 def _is_zero(number):
     return not torch.is_tensor(number) and number == 0
 
@@ -312,10 +342,36 @@ def _beside(number, tensor):
     return number.reshape(-1, *[1] * (tensor.dim() - 1)) if number.dim() else number
 
 
+# Operations in place, by one number, or by a tensor of one number for each member.
+
+
 def _add_scaled(targets, terms, factor):
-    """Add ``factor * term`` in place; the factor is one number, or one for each member."""
+    """Add ``factor * term``."""
     if torch.is_tensor(factor):
         for target, term in zip(targets, terms, strict=True):
             target.addcmul_(term, _beside(factor, term))
     else:
         torch._foreach_add_(targets, terms, alpha=factor)
+
+
+def _mix(targets, terms, keep):
+    """Move to ``keep * target + (1 - keep) * term``."""
+    if torch.is_tensor(keep):
+        for target, term in zip(targets, terms, strict=True):
+            target.lerp_(term, _beside(1 - keep, term))
+    else:
+        torch._foreach_lerp_(targets, terms, 1 - keep)
+
+
+def _scale(targets, factor):
+    """Multiply."""
+    if torch.is_tensor(factor):
+        factor = [_beside(factor, target) for target in targets]
+    torch._foreach_mul_(targets, factor)
+
+
+def _shift(targets, term):
+    """Add the number itself."""
+    if torch.is_tensor(term):
+        term = [_beside(term, target) for target in targets]
+    torch._foreach_add_(targets, term)

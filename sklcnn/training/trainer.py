@@ -5,29 +5,25 @@ DataLoader, no hidden validation split, no default callbacks, one host synchroni
 net and a stack of nets run through the same lines.
 """
 
-import copy
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
 import torch
-from joblib import cpu_count
 from skorch import NeuralNet
 from skorch.callbacks import PrintLog
 from skorch.helper import predefined_split
 from skorch.utils import TeeGenerator
-from torch import nn
 
-from sklcnn.nn.losses import LOSSES
+from sklcnn.nn.gradients import Workspace, loss_and_gradients
+from sklcnn.nn.losses import MeanLoss
+from sklcnn.training.batches import Batches, chunk_size
 from sklcnn.training.callbacks import EpochHook, Stopping, StopTraining
 from sklcnn.training.jobs import Samples, Trained
 from sklcnn.training.solvers import Stepper
 from sklcnn.training.stacks import group_jobs, make_stack
 
-__all__ = ["Trainer", "make_net", "outputs", "resolve_device", "train"]
+__all__ = ["Trainer", "make_net", "resolve_device", "train"]
 
-# Largest number of patch entries that prediction holds at once (64 MB in float32).
-CHUNK_ENTRIES = 2**24
 # A stack is compacted when no more than this share of its members still trains.
 COMPACT_SHARE = 0.75
 
@@ -48,37 +44,12 @@ def train(jobs, cancelled=None):
         In the order of the jobs. A job that fails has the exception that it met, a ValueError that
         names the learning rate if its loss became infinite or NaN; the others are not touched.
     """
-    groups = group_jobs(jobs)
-
-    def train_group(group):
-        return _train([jobs[position] for position in group], cancelled)
-
     outcomes = [None] * len(jobs)
-    for group, found in zip(groups, _map(train_group, groups, jobs), strict=True):
+    for group in group_jobs(jobs):
+        found = _train([jobs[position] for position in group], cancelled)
         for position, outcome in zip(group, found, strict=True):
             outcomes[position] = outcome
     return outcomes
-
-
-def _map(function, groups, jobs):
-    """Train groups side by side, one core each, if there are several and no GPU does it all."""
-    n_threads = min(len(groups), cpu_count())
-    if n_threads == 1 or any(job.device.type != "cpu" for job in jobs):
-        return map(function, groups)
-    return _map_threads(function, groups, n_threads)
-
-
-def _map_threads(function, groups, n_threads):
-    def on_one_core(group):
-        torch.set_num_threads(1)
-        return function(group)
-
-    before = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(n_threads) as pool:
-            yield from pool.map(on_one_core, groups)
-    finally:
-        torch.set_num_threads(before)
 
 
 def _train(jobs, cancelled):
@@ -116,7 +87,7 @@ def make_net(stack, cancelled=None):
     """Return the skorch net of a stack, not initialized."""
     job = stack.jobs[0]
     callbacks = list(job.callbacks)
-    if job.tol is not None or job.early_stopping:
+    if job.early_stopping or any(member.tol is not None for member in stack.jobs):
         callbacks.append(Stopping(stack.jobs))
     if job.epoch_hook is not None:
         callbacks.append(EpochHook(job.epoch_hook))
@@ -127,7 +98,7 @@ def make_net(stack, cancelled=None):
         stack=stack,
         cancelled=cancelled,
         lr=stack.numbers("learning_rate"),
-        max_epochs=job.max_iter,
+        max_epochs=max(member.max_iter for member in stack.jobs),
         batch_size=max(job.batch_size for job in stack.jobs),
         train_split=None if stack.validation is None else predefined_split(stack.validation),
         callbacks=callbacks,
@@ -177,7 +148,8 @@ class Trainer(NeuralNet):
         """Count the members in."""
         self.members_ = np.arange(len(self.stack.jobs))  # of the stack, by their number
         self.alive_ = np.ones(len(self.members_), dtype=bool)  # which of these still train
-        self.curves_ = [{"train": [], "valid": []} for _ in self.members_]
+        self.losses_ = {"train": [], "valid": []}  # (n_members,) of the stack at every epoch
+        self.max_iters_ = np.array([job.max_iter for job in self.stack.jobs])
         self.outcomes_ = [None] * len(self.members_)
 
     def keep(self, places):
@@ -203,8 +175,8 @@ class Trainer(NeuralNet):
         row = place if self.stack.stacked else None
         self.outcomes_[number] = Trained(
             module=self.stack.unstack(number, self.stack.kept, row),
-            train_loss=self.curves_[number]["train"],
-            validation_loss=self.curves_[number]["valid"],
+            train_loss=[float(losses[number]) for losses in self.losses_["train"]],
+            validation_loss=[float(losses[number]) for losses in self.losses_["valid"]],
             stopped=stopped,
             shuffle_state=self.generators_[place].get_state(),
             solver_state=self.optimizer_.state_of(row),
@@ -212,11 +184,19 @@ class Trainer(NeuralNet):
 
     def on_epoch_begin(self, net, **kwargs):
         """Open a row of history; take members that have ended out of the stack."""
+        self._retire_at_max_iter()
         super().on_epoch_begin(net, **kwargs)
         if self.cancelled is not None and self.cancelled():
             raise RuntimeError("training was given up, as the call that it belongs to has ended")
         if self.stack.stacked and self.alive_.mean() <= COMPACT_SHARE:
             self._compact()
+
+    def _retire_at_max_iter(self):
+        places = self.alive_ & (self.max_iters_[self.members_] <= len(self.losses_["train"]))
+        if places.any():
+            for place in np.flatnonzero(places):
+                self._finish(place, stopped=False)
+            self._leave(places)
 
     def _compact(self):
         keep = np.flatnonzero(self.alive_)
@@ -252,7 +232,7 @@ class Trainer(NeuralNet):
         """Build the optimizer of the solver, and the generators that shuffle mini-batches."""
         self.optimizer_ = Stepper(
             self.module_,
-            self.stack.jobs[0].solver,
+            [job.solver for job in self.stack.jobs],
             self.lr,
             self.stack.numbers("alpha"),
             self.stack.stacked,
@@ -261,6 +241,7 @@ class Trainer(NeuralNet):
         for generator, job in zip(self.generators_, self.stack.jobs, strict=True):
             generator.set_state(job.shuffle_state)
         self.batches_ = []
+        self.space_ = Workspace()
         return self
 
     def get_dataset(self, X, y=None):
@@ -278,7 +259,7 @@ class Trainer(NeuralNet):
     def get_iterator(self, dataset, training=False):
         """Iterate over patches cut from resident samples."""
         if not training:
-            batches = Batches(self.module_, dataset, _chunk_size(self.module_))
+            batches = Batches(self.module_, dataset, chunk_size(self.module_))
         else:
             batches = Batches(self.module_, dataset, self.batch_size, self._draw_order)
         self.batches_.append(batches)
@@ -304,19 +285,17 @@ class Trainer(NeuralNet):
     def train_step(self, batch, **fit_params):
         """Take one step on a batch."""
         inputs, (target, weight) = batch
-        self.optimizer_.zero_grad()
-        y_pred = self.infer(inputs)
-        loss = self.criterion_(y_pred, target, weight)
-        loss.backward(torch.ones_like(loss))
-        self.notify(
-            "on_grad_computed",
-            named_parameters=TeeGenerator(self.get_all_learnable_params()),
-            batch=batch,
-            training=True,
+        loss, y_pred, gradients = loss_and_gradients(
+            self.module_, self.criterion_, inputs, target, weight, self.space_
         )
+        for parameter, gradient in zip(self.module_.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        if self.callbacks_:
+            named = TeeGenerator(self.get_all_learnable_params())
+            self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         self.optimizer_.batch_weight = _batch_weight(target, weight)
         self.optimizer_.step()
-        return {"loss": loss.detach(), "y_pred": y_pred.detach()}
+        return {"loss": loss, "y_pred": y_pred}
 
     def validation_step(self, batch, **fit_params):
         """Evaluate the loss on a batch."""
@@ -338,111 +317,30 @@ class Trainer(NeuralNet):
             losses.append(step["loss"])
             weights.append(_batch_weight(*batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        losses = _weighted_mean(losses, weights).tolist()
-        self.history.record(f"{prefix}_loss", losses)
-        losses = np.atleast_1d(losses)
-        for place in np.flatnonzero(self.alive_):
-            self.curves_[self.members_[place]][prefix].append(float(losses[place]))
-        if training and not np.isfinite(losses).all():
+        self._record(prefix, _weighted_mean(losses, weights).cpu().numpy())
+
+    def _record(self, prefix, losses):
+        """Keep the losses of an epoch; members whose loss is no number any more have failed."""
+        self.history.record(f"{prefix}_loss", losses if self.stack.stacked else float(losses))
+        everyone = np.full(len(self.stack.jobs), np.nan)
+        everyone[self.members_] = losses
+        self.losses_[prefix].append(everyone)
+        if prefix == "train" and not np.isfinite(losses).all():
             self._fail(self.alive_ & ~np.isfinite(losses))
 
     def _fail(self, places):
         """End members whose loss is no number any more."""
+        losses = self.losses_["train"]
         for number in self.members_[places]:
-            losses = self.curves_[number]["train"]
             self.outcomes_[number] = ValueError(
-                f"The training loss became {losses[-1]} in epoch {len(losses)}: training diverged. "
-                f"Try a smaller learning_rate_init than {self.stack.jobs[number].learning_rate}, "
-                "or clip_norm in the solver."
+                f"The training loss became {losses[-1][number]} in epoch {len(losses)}: training "
+                "diverged. Try a smaller learning_rate_init than "
+                f"{self.stack.jobs[number].learning_rate}, or clip_norm in the solver."
             )
         self._leave(places)
 
     def on_batch_begin(self, net, **kwargs):
         """Keep no record of single batches."""
-
-
-class MeanLoss(nn.Module):
-    """Mean loss over samples, (..., ) for outputs of shape (..., n_samples, n_outputs)."""
-
-    def __init__(self, loss):
-        super().__init__()
-        self.of_samples = LOSSES[loss]
-
-    def forward(self, outputs, target, weight=None):
-        """Return the weighted mean over samples."""
-        losses = self.of_samples(outputs, target)  # (..., n_samples)
-        if weight is None:
-            return losses.mean(dim=-1)
-        return (losses * weight).sum(dim=-1) / weight.sum(dim=-1)
-
-
-class Batches:
-    """Iterate over ``(patches, (target, weight))``; full batches are cut once, others anew.
-
-    Parameters
-    ----------
-    module : Module
-        Cuts the patches.
-    samples : Samples
-        Tensors on the device of the module.
-    batch_size : int
-        Samples in a batch; the last one may be smaller.
-    draw_order : callable or None, default=None
-        Takes the number of samples and returns their order in an epoch, (n_samples,) or for each
-        member its own; None keeps the order of the samples.
-    """
-
-    def __init__(self, module, samples, batch_size, draw_order=None):
-        self.module, self.samples = module, samples
-        self.batch_size, self.draw_order = batch_size, draw_order
-        self._whole = self._batch(samples) if len(samples) <= batch_size else None
-
-    def __len__(self):
-        return -(-len(self.samples) // self.batch_size)
-
-    def __iter__(self):
-        if self._whole is not None:
-            yield self._whole
-            return
-        n_samples = len(self.samples)
-        order = torch.arange(n_samples) if self.draw_order is None else self.draw_order(n_samples)
-        for rows in order.to(self.samples.X.device).split(self.batch_size, dim=-1):
-            yield self._batch(self.samples.take(rows))
-
-    def keep(self, members):
-        """Forget the other members of the stack."""
-        self.samples = self.samples.keep(members)
-        if self._whole is not None:
-            self._whole = self._batch(self.samples)
-
-    def _batch(self, samples):
-        return self.module.cut(samples.X), (samples.target, samples.weight)
-
-
-def outputs(module, X):
-    """Return the outputs of a module for an array, computed in float64.
-
-    In double precision a prediction does not depend, to any digit that matters, on the samples that
-    it is computed together with. Devices without float64 leave the work to the CPU.
-
-    Parameters
-    ----------
-    module : Module
-        Is left as it is.
-    X : ndarray of shape (n_samples, n_features)
-        Inputs.
-
-    Returns
-    -------
-    outputs : ndarray of shape (n_samples, n_outputs), dtype float64
-        One row a sample.
-    """
-    device = next(module.parameters()).device
-    device = torch.device("cpu") if device.type == "mps" else device
-    module = copy.deepcopy(module).to(device, torch.float64).eval()
-    batches = Batches(module, Samples(X, None).to(device, torch.float64), _chunk_size(module))
-    with torch.no_grad():
-        return torch.cat([module.respond(patches) for patches, _ in batches]).cpu().numpy()
 
 
 def resolve_device(device):
@@ -474,11 +372,6 @@ def resolve_device(device):
             f"device={device!r} is not available ({reason}); use 'auto', 'cpu', 'cuda', 'cuda:1' "
             "or 'mps'."
         ) from error
-
-
-def _chunk_size(module):
-    """Samples whose cut patches fill a chunk."""
-    return max(1, CHUNK_ENTRIES // int(np.prod(module.blocks)))
 
 
 def _batch_weight(target, weight):
