@@ -114,7 +114,14 @@ def _add_compare(verbs):
     add("--steps", type=_whole, metavar="N", help="gradient steps of every fit (default: 250)")
     add("--seed", type=_whole, metavar="N", default=0, help="same seed, same results (default: 0)")
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
-    add("--jobs", type=_whole, metavar="N", help="parallel fits (default: all cores, at most 8)")
+    add(
+        "--jobs",
+        type=_whole,
+        metavar="N",
+        help="stacks of fits, or fits, in processes side by side (default: one stack after the "
+        "other on all cores; with --no-fleet one fit a core, at most 8)",
+    )
+    add("--no-fleet", action="store_true", help="train fits one by one instead of in stacks")
     add(
         "--out",
         metavar="DIR",
@@ -139,11 +146,13 @@ def _compare(arguments):
     from sklcnn.studies.compare import carry_out
     from sklcnn.studies.fits import default_jobs
     from sklcnn.studies.output import ResultDirectory, save, save_unfinished
-    from sklcnn.studies.progress import FitProgress
+    from sklcnn.training.progress import FitProgress
 
     plans = _plans(arguments)
     directory = ResultDirectory(arguments.out)
-    n_jobs = default_jobs(arguments.device) if arguments.jobs is None else arguments.jobs
+    n_jobs = arguments.jobs
+    if n_jobs is None and arguments.no_fleet:
+        n_jobs = default_jobs(arguments.device)
     try:
         directory.claim(arguments.overwrite)
     except OSError as error:
@@ -154,7 +163,7 @@ def _compare(arguments):
     try:
         with FitProgress(sum(plan.n_fits for plan in plans)) as progress:
             for plan in plans:
-                finished.append(carry_out(plan, n_jobs, progress))
+                finished.append(carry_out(plan, progress, n_jobs, not arguments.no_fleet))
         save(directory, finished)
     except KeyboardInterrupt as interrupt:
         n_rows = save_unfinished(directory, finished, getattr(interrupt, "results", None))

@@ -1,11 +1,14 @@
 """scikit-learn's own functions inside a fleet: same results, faults stay where they arise."""
 
+import dataclasses
+import re
 import threading
 import time
 
 import joblib
 import numpy as np
 import pytest
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import BaggingClassifier, StackingClassifier
 from sklearn.exceptions import FitFailedWarning
@@ -24,6 +27,8 @@ import sklcnn
 from sklcnn import CNNClassifier, FCNClassifier, LCNClassifier
 from sklcnn.datasets import make_dsd
 from sklcnn.training import trainer
+from sklcnn.training.progress import FitProgress
+from sklcnn.training.stacks import spread
 
 pytestmark = pytest.mark.timeout(120)  # a fleet that waits for ever is the fault to fear
 
@@ -159,6 +164,87 @@ def test_watched_fits_contract_train_alone(dsd, stacks):
     assert stacks == [1, 1, 1]
 
 
+def test_memory_contract_full_waiting_room_is_trained_before_more_tasks_start(dsd, stacks):
+    n_bytes = 2 * 60 * (20 + 1) * 8  # of a waiting job: inputs and targets in float64, twice
+    expected = cross_val_score(NETWORK, *dsd, cv=12)
+    stacks.clear()
+    with sklcnn.fleet(memory=3 * n_bytes):
+        scores = cross_val_score(NETWORK, *dsd, cv=12)
+    np.testing.assert_array_equal(scores, expected)
+    assert sum(stacks) == 12
+    assert max(stacks) <= 3 + joblib.cpu_count()
+    assert len(stacks) > 12 / (3 + joblib.cpu_count())
+
+
+@pytest.mark.parametrize("memory", ["1KB", 1, "2 GB", 1e9])
+def test_memory_oracle_loop(memory, dsd):
+    search = GridSearchCV(NETWORK, {"alpha": [0.0, 1.0]}, cv=3)
+    expected = cross_val_score(search, *dsd, cv=3)
+    with sklcnn.fleet(memory=memory):
+        np.testing.assert_array_equal(cross_val_score(search, *dsd, cv=3), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"memory": "lots"}, "memory='lots'"),
+        ({"memory": 0}, "memory=0 must be a positive"),
+        ({"memory": [1]}, "memory="),
+        ({"n_jobs": 0}, "n_jobs=0"),
+        ({"n_jobs": 1.5}, "n_jobs=1.5"),
+        ({"backend": "fleet"}, "backend='fleet'"),
+    ],
+)
+def test_options_contract_errors_name_them(options, message):
+    with pytest.raises(ValueError, match=re.escape(message)), sklcnn.fleet(**options):
+        pass
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_workers_oracle_loop_stacks_train_in_another_backend(backend, dsd):
+    networks = [NETWORK, clone(NETWORK).set_params(activation="tanh"), LCNClassifier(3, 5, 5)]
+    expected = [cross_val_score(network, *dsd, cv=4) for network in networks[:2]]
+    search = GridSearchCV(NETWORK, {"activation": ["relu", "tanh"]}, cv=4)
+    with sklcnn.fleet(n_jobs=2, backend=backend):
+        search.fit(*dsd)
+    found = [search.cv_results_[f"split{number}_test_score"] for number in range(4)]
+    np.testing.assert_array_equal(np.transpose(found), expected)
+
+
+def test_workers_contract_a_failure_stays_where_it_arises(dsd):
+    network = CNNClassifier(3, 5, 5, loss="squared_error", solver="gd", max_iter=60, tol=None)
+    search = GridSearchCV(network, {"learning_rate_init": [0.01, 1e4]}, cv=3)
+    with sklcnn.fleet(n_jobs=2), pytest.warns(Warning, match=r"learning_rate_init than 10000|non-"):
+        search.fit(*dsd)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
+
+
+def test_gpus_contract_stacks_take_turns_unless_one_is_named(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    jobs = [SimpleJob(torch.device(name)) for name in ("cuda", "cuda", "cuda:1", "cpu", "cuda")]
+    placed = [stack[0].device for stack in spread([[job] for job in jobs])]
+    assert [str(device) for device in placed] == ["cuda:0", "cuda:1", "cuda:1", "cpu", "cuda:0"]
+
+
+@dataclasses.dataclass(frozen=True)
+class SimpleJob:
+    device: torch.device
+
+
+def test_progress_contract_counts_the_fits_on_standard_error(dsd, capsys, monkeypatch):
+    counted = []
+    monkeypatch.setattr(
+        FitProgress, "advance", lambda self, n_fits=1: counted.append((self._n_fits, n_fits))
+    )
+    with sklcnn.fleet(progress=True):
+        cross_val_score(NETWORK, *dsd, cv=5)
+    assert counted == [(5, 5)]
+    assert "training" in capsys.readouterr().err
+    with sklcnn.fleet():
+        cross_val_score(NETWORK, *dsd, cv=5)
+    assert capsys.readouterr().err == ""
+
+
 class Faulty(ClassifierMixin, BaseEstimator):
     """A network one of whose fits raises before it comes to training."""
 
@@ -215,19 +301,19 @@ def test_divergence_contract_one_candidate_fails(dsd):
 
 @pytest.mark.parametrize("fault", [RuntimeError("stack"), MemoryError("stack")], ids=repr)
 def test_fault_inside_the_rendezvous_contract_all_hear_of_it(fault, dsd, monkeypatch):
-    def refuse(jobs, cancelled):
+    def refuse(*arguments):
         raise fault
 
-    monkeypatch.setattr("sklcnn.training.backend.train", refuse)
+    monkeypatch.setattr("sklcnn.training.rendezvous.train_stacks", refuse)
     with sklcnn.fleet(), pytest.raises(ValueError, match="All the 3 fits failed"):
         cross_val_score(NETWORK, *dsd, cv=3)
 
 
 def test_interrupt_inside_the_rendezvous_contract_ends_the_call(dsd, monkeypatch):
-    def interrupt(jobs, cancelled):
+    def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklcnn.training.backend.train", interrupt)
+    monkeypatch.setattr("sklcnn.training.rendezvous.train_stacks", interrupt)
     with sklcnn.fleet(), pytest.raises(KeyboardInterrupt):
         cross_val_score(NETWORK, *dsd, cv=3)
 

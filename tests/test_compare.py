@@ -19,9 +19,9 @@ from sklcnn.studies import plan as planning
 from sklcnn.studies.compare import InterruptedStudyError, carry_out
 from sklcnn.studies.output import ResultDirectory, save, save_unfinished
 from sklcnn.studies.plan import make_plan
-from sklcnn.studies.progress import FitProgress
 from sklcnn.studies.report import report_html, text_tables
 from sklcnn.studies.tables import InvalidInputError
+from sklcnn.training.progress import FitProgress
 
 FAMILIES = ["FCN", "LCN", "CNN", "pooled CNN"]
 SIZES = (50, 100, 200, 400, 800)
@@ -71,7 +71,7 @@ def fake_found(digits_plan):
     networks = {family: FakeNetwork(gain) for family, gain in gains.items()}
     plan = dataclasses.replace(digits_plan, networks=networks)
     with FitProgress(plan.n_fits, enabled=False) as progress:
-        return carry_out(plan, None, progress)
+        return carry_out(plan, progress)
 
 
 # --- the plan ------------------------------------------------------------------------------------
@@ -445,7 +445,7 @@ def test_interrupt_carries_the_finished_fits(digits_plan):
                 raise KeyboardInterrupt
 
     with pytest.raises(InterruptedStudyError) as caught:
-        carry_out(plan, None, Impatient())
+        carry_out(plan, Impatient())
     results = caught.value.results
     assert (results.family != "majority class").sum() == 9
     assert (results.family == "majority class").sum() == len(SIZES) * 3

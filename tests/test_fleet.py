@@ -232,7 +232,7 @@ def test_small_padding_oracle_loop_short_members_join_if_it_costs_little(dsd):
 
 @pytest.mark.parametrize("max_members", [1, 2, 3])
 def test_memory_contract_chunks_hold_no_more_than_fits(max_members, dsd, monkeypatch):
-    monkeypatch.setattr("sklcnn.training.stacks._max_members", lambda job: max_members)
+    monkeypatch.setattr("sklcnn.training.stacks._max_members", lambda *job: max_members)
     jobs = [
         prepare(FAMILIES["FCN"](random_state=seed, max_iter=3, tol=None, **DOUBLE), *dsd)
         for seed in range(7)

@@ -278,6 +278,7 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         self.n_parameters_ = sum(parameter.numel() for parameter in self.module_.parameters())
         self._shuffle_state, self._solver_state = trained.shuffle_state, trained.solver_state
         self.n_train_ = len(job.samples)
+        self.fit_seconds_ = trained.seconds + (0.0 if fresh else self.fit_seconds_)
         if job.tol is not None and not trained.stopped:
             warnings.warn(
                 f"Training reached max_iter={self.max_iter} epochs and the loss still fell by more "

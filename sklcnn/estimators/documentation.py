@@ -132,6 +132,8 @@ n_train_ : int
     Samples trained on.
 n_parameters_ : int
     Trained parameters.
+fit_seconds_ : float
+    Seconds of training; in a fleet, its share of those of the stack.
 """
 
 BLOCKS = {

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.random import RandomState
@@ -12,7 +13,7 @@ from sklearn.dummy import DummyClassifier
 from sklcnn.studies.comparison import BASELINE, Comparison, results_frame, summarise
 from sklcnn.studies.fits import stream_fits
 from sklcnn.studies.plan import make_plan
-from sklcnn.studies.progress import FitProgress
+from sklcnn.training.progress import FitProgress
 
 __all__ = ["Comparison", "InterruptedStudyError", "carry_out", "compare"]
 
@@ -47,6 +48,7 @@ def compare(
     random_state: int | RandomState | None = 0,
     device: str = "auto",
     n_jobs: int | None = None,
+    fleet: bool = True,
     name: str = "data",
     verbose: bool = False,
 ) -> Comparison:
@@ -87,7 +89,10 @@ def compare(
     device : str, default="auto"
         Where the networks are trained.
     n_jobs : int or None, default=None
-        Parallel fits, in joblib's sense.
+        Stacks of fits, or without the fleet fits, that train side by side, in joblib's sense.
+    fleet : bool, default=True
+        Whether fits train in stacks, see :func:`sklcnn.fleet`; else one by one, in as many
+        processes as ``n_jobs`` says.
     name : str, default="data"
         Name of the data, for titles.
     verbose : bool, default=False
@@ -145,20 +150,22 @@ def compare(
         columns=list(X.columns) if hasattr(X, "columns") else None,
     )
     with FitProgress(plan.n_fits, enabled=verbose) as progress:
-        return carry_out(plan, n_jobs, progress)
+        return carry_out(plan, progress, n_jobs, fleet)
 
 
-def carry_out(plan, n_jobs, progress):
+def carry_out(plan, progress, n_jobs=None, fleet=True):
     """Do what a plan says.
 
     Parameters
     ----------
     plan : Plan
         What to do.
-    n_jobs : int or None
-        Parallel fits.
     progress : FitProgress
         Is told of every fit.
+    n_jobs : int or None, default=None
+        Stacks, or without the fleet fits, that train side by side.
+    fleet : bool, default=True
+        Whether fits train in stacks.
 
     Returns
     -------
@@ -171,11 +178,12 @@ def carry_out(plan, n_jobs, progress):
         On Ctrl-C, with the fits that were finished.
     """
     rows, parameters = [], {}
+    stream = partial(stream_fits, n_jobs=n_jobs, fleet=fleet)
     try:
-        rates = _search(plan, n_jobs, progress)
+        rates = _search(plan, stream, progress)
         rows += _baseline_rows(plan)
         progress.stage(f"{plan.name}: learning curves")
-        for outcome in stream_fits(plan.curve_tasks(rates), n_jobs):
+        for outcome in stream(plan.curve_tasks(rates)):
             progress.advance()
             control, family, n, repeat = outcome.key
             parameters[family] = outcome.n_parameters
@@ -185,11 +193,11 @@ def carry_out(plan, n_jobs, progress):
     return summarise(plan, results_frame(rows), rates, parameters)
 
 
-def _search(plan, n_jobs, progress):
+def _search(plan, stream, progress):
     """Return the learning rate of each (control, family)."""
     progress.stage(f"{plan.name}: learning rates")
     scores = {}
-    for outcome in stream_fits(plan.search_tasks(), n_jobs):
+    for outcome in stream(plan.search_tasks()):
         progress.advance()
         control, family, rate, n = outcome.key
         scores.setdefault((control, family), {}).setdefault(rate, {})[n] = outcome.score

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -14,6 +15,7 @@ from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from sklcnn.training import fleet as sklcnn_fleet
 from sklcnn.training import resolve_device
 
 __all__ = ["FitTask", "Outcome", "default_jobs", "stream_fits"]
@@ -37,7 +39,7 @@ class Outcome:
 
     key: Hashable
     score: float
-    seconds: float  # of the fit alone
+    seconds: float  # of training, in a stack its share
     n_parameters: int
 
 
@@ -58,7 +60,7 @@ def default_jobs(device):
     return min(cpu_count(), 8) if resolve_device(device).type == "cpu" else 1
 
 
-def stream_fits(tasks, n_jobs=None):
+def stream_fits(tasks, n_jobs=None, fleet=True):
     """Yield the outcome of every task as soon as it is there, in any order.
 
     Parameters
@@ -66,8 +68,10 @@ def stream_fits(tasks, n_jobs=None):
     tasks : iterable of FitTask
         What to fit.
     n_jobs : int or None, default=None
-        Number of parallel jobs in joblib's sense; an enclosing ``joblib.parallel_config`` chooses
-        the backend.
+        Number of stacks, or without the fleet of fits, that train side by side, in joblib's sense.
+    fleet : bool, default=True
+        Whether the fits train in stacks. Without, each fit runs on one thread, in processes if
+        ``n_jobs`` asks for them; an enclosing ``joblib.parallel_config`` chooses the backend.
 
     Yields
     ------
@@ -76,20 +80,34 @@ def stream_fits(tasks, n_jobs=None):
 
     Notes
     -----
-    A fit runs on one thread: small networks are fastest so, and the sums, hence the scores, do not
-    depend on ``n_jobs``. When the generator is closed, or an interrupt passes through it, running
-    fits are abandoned and worker processes are ended.
+    The scores of both ways agree up to the rounding of sums. When the generator is closed, or an
+    interrupt passes through it, running fits are abandoned and worker processes are ended.
     """
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", max_nbytes="100K")
-    shield = _interrupts_held_back() if effective_n_jobs(n_jobs) > 1 else contextlib.nullcontext()
+    if fleet:
+        context = sklcnn_fleet(n_jobs=None if n_jobs == 1 else n_jobs)
+        n_jobs = None  # that of the context
+    elif effective_n_jobs(n_jobs) > 1:
+        context = _interrupts_held_back()
+    else:
+        context = contextlib.nullcontext()
+    parallel = {"n_jobs": n_jobs, "return_as": "generator_unordered", "max_nbytes": "100K"}
     with contextlib.ExitStack() as stack:
-        with shield:  # worker processes start here
-            outcomes = parallel(delayed(_fit_and_score)(task) for task in tasks)
-            stack.callback(outcomes.close)
-        yield from outcomes
+        with context:  # tasks start here
+            outcomes = Parallel(**parallel)(delayed(_fit_and_score)(task, fleet) for task in tasks)
+            stack.callback(_abandon, outcomes)
+        for outcome in outcomes:  # noqa: UP028: "yield from" would close the stream itself
+            yield outcome
 
 
-def _fit_and_score(task):
+def _abandon(outcomes):
+    """Close a stream; joblib warns of outcomes that nobody has fetched."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*tasks which were still being processed")
+        warnings.filterwarnings("ignore", message=".*tasks have been successfully executed")
+        outcomes.close()
+
+
+def _fit_and_score(task, fleet):
     """Do one task. Its data are centred and scaled by one mean and one deviation for all features.
 
     A scale per feature would undo what filters share between positions.
@@ -97,13 +115,14 @@ def _fit_and_score(task):
     X_train = task.X[task.train]
     center, scale = X_train.mean(dtype=float), X_train.std(dtype=float) or 1.0
     estimator = clone(task.estimator)
-    with threadpool_limits(1):
-        start = time.perf_counter()
+    with contextlib.nullcontext() if fleet else threadpool_limits(1):
+        begin = time.perf_counter()
         estimator.fit((X_train - center) / scale, task.y[task.train])
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - begin
         score = estimator.score((task.X[task.test] - center) / scale, task.y[task.test])
-    n_parameters = getattr(estimator, "n_parameters_", 0)
-    return Outcome(task.key, float(score), seconds, n_parameters)
+    # A network knows its own time; in a fleet it has waited for others too.
+    seconds = getattr(estimator, "fit_seconds_", seconds)
+    return Outcome(task.key, float(score), seconds, getattr(estimator, "n_parameters_", 0))
 
 
 @contextlib.contextmanager

@@ -10,17 +10,16 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from joblib import Parallel, cpu_count, delayed, parallel_config, register_parallel_backend
+from joblib import Parallel, delayed, parallel_config, register_parallel_backend
 from joblib.parallel import ParallelBackendBase
 
+from sklcnn.training.rendezvous import FleetOptions, Rendezvous
 from sklcnn.training.trainer import train
 
 __all__ = ["FleetBackend", "fit_many", "fleet", "train_one"]
 
 # Threads of a call, and so the largest number of jobs that can meet. They sleep nearly always.
 MAX_TASKS = 256
-# How long the last task to arrive waits for new ones: a call hands out its tasks one by one.
-PATIENCE = 0.01  # seconds
 
 _here = threading.local()  # .rendezvous: where the task of this thread meets the others
 
@@ -51,16 +50,36 @@ def train_one(job):
 
 
 @contextmanager
-def fleet():
+def fleet(memory=None, *, n_jobs=None, backend=None, progress=False):
     """Train the fits of every joblib call inside, scikit-learn's for instance, in stacks.
 
     The same as ``joblib.parallel_config("fleet")``. Results are those of the fits one by one, up to
-    the rounding of sums. Fits of networks that agree in architecture, loss, solver and number of
-    epochs, and about in their number of samples, share a stack; all other fits run as they would.
+    the rounding of sums. Fits of networks that agree in architecture, loss and kind of solver, and
+    about in their number of samples, share a stack; all other fits run as they would.
+
+    Parameters
+    ----------
+    memory : int, str or None, default=None
+        Bytes, or a text such as "500MB" or "2GB": fits whose data fill it are trained before more
+        are prepared, and no stack is larger. None is a quarter of the memory of the machine; a
+        stack is then as large as the cache of a CPU allows, or a quarter of what is free on a GPU.
+    n_jobs : int or None, default=None
+        Train as many stacks side by side, in joblib's sense. None trains them one after the other
+        in this process, each on all cores of torch, or on the GPU.
+    backend : str or None, default=None
+        The joblib backend that trains stacks side by side, such as "loky", "dask" or "ray"; None
+        is "loky" where ``n_jobs`` is given. With several GPUs stacks take turns on them.
+    progress : bool, default=False
+        Whether to show a bar of the fits of the current call on standard error.
 
     Yields
     ------
     None
+
+    Raises
+    ------
+    ValueError
+        If a parameter cannot be used.
 
     Examples
     --------
@@ -73,7 +92,8 @@ def fleet():
     ...     cross_val_score(network, X, y, cv=5).shape
     (5,)
     """
-    with parallel_config("fleet", n_jobs=MAX_TASKS):
+    options = FleetOptions(memory, n_jobs, backend, progress)
+    with parallel_config("fleet", n_jobs=MAX_TASKS, options=options):
         yield
 
 
@@ -141,90 +161,6 @@ def _failure_of_fit(estimator, X, y, sample_weight):
     return None
 
 
-class Rendezvous:
-    """Where the tasks of a fleet leave their jobs.
-
-    A task is *busy* unless it waits for an outcome or for a call of its own.
-    """
-
-    def __init__(self):
-        self._change = threading.Condition()
-        self._cores = threading.Semaphore(cpu_count())  # for busy tasks, see enter
-        self._busy = 0
-        self._arrivals = 0
-        self._waiting = []  # of (job, outcome box)
-        self._cancelled = False
-
-    def enter(self):
-        """Count a busy task, and let it go on when a core is free.
-
-        Hundreds of threads that want the interpreter at once take twice as long.
-        """
-        with self._change:
-            self._busy += 1
-            self._arrivals += 1
-        self._cores.acquire()
-
-    def leave(self):
-        """Count one busy task less; the last one wakes a waiting task to train what lies here."""
-        self._cores.release()
-        with self._change:
-            self._busy -= 1
-            if self._busy == 0:
-                self._change.notify()
-
-    def cancel(self):
-        """Let every waiting task raise, and no training begin or go on."""
-        with self._change:
-            self._cancelled = True
-            self._change.notify_all()
-
-    def meet(self, job):
-        """Leave a job, wait until it is trained, and return what came of it."""
-        box = []
-        self._cores.release()
-        try:
-            with self._change:
-                self._waiting.append((job, box))
-                self._arrivals += 1
-                self._busy -= 1
-                try:
-                    while not box:
-                        self._wait_or_train()
-                finally:
-                    self._busy += 1
-        finally:
-            self._cores.acquire()
-        return box[0]
-
-    def _wait_or_train(self):
-        """Train the jobs that lie here if no busy task could bring another one, else wait."""
-        if self._cancelled:
-            raise RuntimeError("the parallel call that this fit belongs to has ended")
-        if self._busy or not self._waiting:
-            self._change.wait()
-            return
-        arrivals = self._arrivals
-        self._change.wait(PATIENCE)
-        nobody_came = arrivals == self._arrivals and self._busy == 0
-        if nobody_came and self._waiting and not self._cancelled:
-            jobs, self._waiting = self._waiting, []
-            self._train(jobs)
-
-    def _train(self, jobs):
-        """Train jobs without holding the lock, and hand out what came of them."""
-        self._change.release()
-        try:
-            outcomes = train([job for job, _ in jobs], lambda: self._cancelled)
-        except BaseException as error:  # everybody who waits must hear of it
-            outcomes = [error] * len(jobs)
-        finally:
-            self._change.acquire()
-        for (_, box), outcome in zip(jobs, outcomes, strict=True):
-            box.append(outcome)
-        self._change.notify_all()
-
-
 class FleetBackend(ParallelBackendBase):
     """Runs tasks in threads that meet where they train.
 
@@ -232,8 +168,8 @@ class FleetBackend(ParallelBackendBase):
     ----------
     nesting_level : int or None, default=None
         Depth of parallel calls.
-    rendezvous : Rendezvous or None, default=None
-        That of the call around this one.
+    options : FleetOptions or None, default=None
+        Those of ``sklcnn.fleet``; a call inside another one uses the options of that one.
     """
 
     supports_retrieve_callback = True
@@ -241,9 +177,9 @@ class FleetBackend(ParallelBackendBase):
     uses_threads = True
     default_n_jobs = MAX_TASKS
 
-    def __init__(self, nesting_level=None, rendezvous=None, **kwargs):
+    def __init__(self, nesting_level=None, options=None, **kwargs):
         super().__init__(nesting_level=nesting_level, **kwargs)
-        self._rendezvous = rendezvous
+        self._options = options or FleetOptions()
         self._pool = None
 
     def effective_n_jobs(self, n_jobs):
@@ -262,11 +198,15 @@ class FleetBackend(ParallelBackendBase):
         self._outer = getattr(_here, "rendezvous", None)
         if self._outer is not None:
             self._outer.leave()
-        self._meeting = self._outer or Rendezvous()
+        self._meeting = self._outer or Rendezvous(self._options)
+        if self._outer is None:
+            self._meeting.begin()
 
     def stop_call(self):
         """End a call."""
-        if self._outer is not None:
+        if self._outer is None:
+            self._meeting.end()
+        else:
             self._outer.enter()
             self._outer = None
 
@@ -304,7 +244,8 @@ class FleetBackend(ParallelBackendBase):
         self._meeting.cancel()
         self.terminate()
         if ensure_ready:
-            self._meeting = Rendezvous()
+            self._meeting.end()
+            self._meeting = Rendezvous(self._options)
 
     def get_nested_backend(self):
         """Let calls inside a task meet at the same rendezvous."""

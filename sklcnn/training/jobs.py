@@ -1,6 +1,7 @@
 """What goes into training and what comes out."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,30 @@ class Job:
     epoch_hook: Any = None
     verbose: int = 0
 
+    @cached_property
+    def common(self):
+        """What must be equal within a stack; None for a job that must train alone.
+
+        A callback watches one net, and a training that is resumed has a past of its own.
+        """
+        if self.callbacks or self.epoch_hook or self.verbose or self.solver_state:
+            return None
+        n_batches = -(-len(self.samples) // self.batch_size)
+        return (
+            self.module.layout,
+            tuple((name, p.shape, p.dtype) for name, p in self.module.named_parameters()),
+            (self.loss, self.solver.kind, self.early_stopping, self.device),
+            (n_batches, self.batch_size if n_batches > 1 else None),
+            self.samples.X.shape[1],
+            None if self.validation is None else len(self.validation),
+        )
+
+    @cached_property
+    def n_bytes(self):
+        """Memory that the job fills while it waits: its samples, twice, for those of the caller."""
+        parts = (self.samples, self.validation)
+        return 2 * sum(part.X.nbytes + part.target.nbytes for part in parts if part is not None)
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -81,6 +106,7 @@ class Trained:
     train_loss: list  # one value per epoch
     validation_loss: list  # one value per epoch, empty without validation samples
     stopped: bool  # whether training ended before max_iter
+    seconds: float  # of training; of a stack, the share of this member
     shuffle_state: torch.Tensor = field(repr=False)
     solver_state: dict = field(repr=False)
 

@@ -6,7 +6,8 @@ stack. A stack of one has no leading axis: it is the ordinary fit.
 """
 
 import copy
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -57,16 +58,34 @@ class Stack:
         return self.jobs[number].module.with_parameters(rows)
 
 
-def group_jobs(jobs):
-    """Return lists of positions of jobs, each to be trained in one stack."""
+def group_jobs(jobs, memory=None):
+    """Return lists of positions of jobs, each to be trained in one stack.
+
+    ``memory`` is the largest size of a stack in bytes, None for what suits the device.
+    """
     groups: dict[Any, list[int]] = {}
     for position, job in enumerate(jobs):
-        groups.setdefault(_key(job) or position, []).append(position)
+        groups.setdefault(job.common or position, []).append(position)
     chunks = []
     for group in groups.values():
         group.sort(key=lambda position: len(jobs[position].samples))
-        chunks += _chunks(group, jobs)
+        chunks += _chunks(group, jobs, memory)
     return chunks
+
+
+def spread(stacks):
+    """Let stacks of jobs take turns on the GPUs, unless one of them was named."""
+    n_gpus = torch.cuda.device_count()
+    return [
+        [_on_gpu(job, number % n_gpus) if n_gpus > 1 else job for job in jobs]
+        for number, jobs in enumerate(stacks)
+    ]
+
+
+def _on_gpu(job, index):
+    if job.device.type != "cuda" or job.device.index is not None:
+        return job
+    return replace(job, device=torch.device("cuda", index))
 
 
 def make_stack(jobs):
@@ -88,26 +107,7 @@ def make_stack(jobs):
     )
 
 
-def _key(job):
-    """What must be equal within a stack; None for a job that must train alone.
-
-    A callback watches one net, and a training that is resumed has a past of its own.
-    """
-    if job.callbacks or job.epoch_hook or job.verbose or job.solver_state:
-        return None
-    n_samples = len(job.samples)
-    n_batches = -(-n_samples // job.batch_size)
-    return (
-        job.module.layout,
-        tuple((name, p.shape, p.dtype) for name, p in job.module.named_parameters()),
-        (job.loss, job.solver.kind, job.early_stopping, job.device),
-        (n_batches, job.batch_size if n_batches > 1 else None),
-        job.samples.X.shape[1],
-        None if job.validation is None else len(job.validation),
-    )
-
-
-def _chunks(group, jobs):
+def _chunks(group, jobs, memory):
     """Cut positions, sorted by number of samples, where padding or memory would be wasted."""
     runs, padding = [[group[0]]], 0
     for position in group[1:]:
@@ -118,7 +118,9 @@ def _chunks(group, jobs):
             runs.append([])
             padding = 0
         runs[-1].append(position)
-    return [chunk for run in runs for chunk in _cut_evenly(run, _max_members(jobs[run[-1]]))]
+    return [
+        chunk for run in runs for chunk in _cut_evenly(run, _max_members(jobs[run[-1]], memory))
+    ]
 
 
 def _cut_evenly(run, largest):
@@ -136,14 +138,15 @@ def _sample_bytes(job):
     return entries * module.weight.element_size()
 
 
-def _max_members(job):
-    """Members whose step fits the cache, or a share of the free memory of a GPU."""
+def _max_members(job, memory):
+    """Members whose step fits the cache, or a share of the free memory of a GPU, or the budget."""
     n_parameters = sum(parameter.numel() for parameter in job.module.parameters())
     size = min(job.batch_size, len(job.samples)) * _sample_bytes(job)
     size += 4 * n_parameters * job.module.weight.element_size()
     if job.device.type == "cuda":
-        return max(1, int(GPU_SHARE * torch.cuda.mem_get_info(job.device)[0]) // (4 * size))
-    return max(1, CACHE_BYTES // size)
+        room = memory or int(GPU_SHARE * torch.cuda.mem_get_info(job.device)[0])
+        return max(1, room // (4 * size))
+    return max(1, min(CACHE_BYTES // size, (memory or math.inf) // (4 * size)))
 
 
 def _stack_modules(modules):

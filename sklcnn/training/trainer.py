@@ -5,10 +5,12 @@ DataLoader, no hidden validation split, no default callbacks, one host synchroni
 net and a stack of nets run through the same lines.
 """
 
+import time
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from joblib import delayed
 from skorch import NeuralNet
 from skorch.callbacks import PrintLog
 from skorch.helper import predefined_split
@@ -20,23 +22,21 @@ from sklcnn.training.batches import Batches, chunk_size
 from sklcnn.training.callbacks import EpochHook, Stopping, StopTraining
 from sklcnn.training.jobs import Samples, Trained
 from sklcnn.training.solvers import Stepper
-from sklcnn.training.stacks import group_jobs, make_stack
+from sklcnn.training.stacks import group_jobs, make_stack, spread
 
-__all__ = ["Trainer", "make_net", "resolve_device", "train"]
+__all__ = ["Trainer", "make_net", "resolve_device", "train", "train_stacks"]
 
 # A stack is compacted when no more than this share of its members still trains.
 COMPACT_SHARE = 0.75
 
 
-def train(jobs, cancelled=None):
+def train(jobs):
     """Train every job; those that agree in everything but numbers train in one stack.
 
     Parameters
     ----------
     jobs : list of Job
         Each module may be trained in place.
-    cancelled : callable or None, default=None
-        Asked at every epoch; training is given up when it returns True.
 
     Returns
     -------
@@ -44,12 +44,37 @@ def train(jobs, cancelled=None):
         In the order of the jobs. A job that fails has the exception that it met, a ValueError that
         names the learning rate if its loss became infinite or NaN; the others are not touched.
     """
+    groups = group_jobs(jobs)
+    stacks = [[jobs[position] for position in group] for group in groups]
     outcomes = [None] * len(jobs)
-    for group in group_jobs(jobs):
-        found = _train([jobs[position] for position in group], cancelled)
+    for group, found in zip(groups, train_stacks(stacks), strict=True):
         for position, outcome in zip(group, found, strict=True):
             outcomes[position] = outcome
     return outcomes
+
+
+def train_stacks(stacks, cancelled=None, workers=None):
+    """Train stack after stack and yield what came of each.
+
+    Parameters
+    ----------
+    stacks : list of lists of Job
+        Jobs that may share a stack.
+    cancelled : callable or None, default=None
+        Asked at every epoch; training is given up when it returns True.
+    workers : joblib.Parallel or None, default=None
+        Trains stacks side by side and generates what it returns; None trains them here.
+
+    Yields
+    ------
+    outcomes : list of Trained or Exception
+        Of one stack.
+    """
+    stacks = spread(stacks)
+    if workers is None:
+        yield from (_train(stack, cancelled) for stack in stacks)
+    else:
+        yield from workers(delayed(_train)(stack, None) for stack in stacks)
 
 
 def _train(jobs, cancelled):
@@ -146,6 +171,7 @@ class Trainer(NeuralNet):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Count the members in."""
+        self.began_ = time.perf_counter()
         self.members_ = np.arange(len(self.stack.jobs))  # of the stack, by their number
         self.alive_ = np.ones(len(self.members_), dtype=bool)  # which of these still train
         self.losses_ = {"train": [], "valid": []}  # (n_members,) of the stack at every epoch
@@ -178,6 +204,7 @@ class Trainer(NeuralNet):
             train_loss=[float(losses[number]) for losses in self.losses_["train"]],
             validation_loss=[float(losses[number]) for losses in self.losses_["valid"]],
             stopped=stopped,
+            seconds=(time.perf_counter() - self.began_) / len(self.stack.jobs),
             shuffle_state=self.generators_[place].get_state(),
             solver_state=self.optimizer_.state_of(row),
         )

@@ -1,4 +1,4 @@
-"""The one place where a study talks while it works: a bar and messages, on standard error."""
+"""The one place that talks while fits go on: a bar and messages, on standard error."""
 
 from rich.console import Console
 from rich.progress import (
@@ -27,13 +27,14 @@ class FitProgress:
 
     Examples
     --------
-    >>> from sklcnn.studies.progress import FitProgress
+    >>> from sklcnn.training.progress import FitProgress
     >>> with FitProgress(2, enabled=False) as progress:
     ...     progress.stage("first")
     ...     progress.advance()
     """
 
     def __init__(self, n_fits, enabled=True):
+        self._n_fits = n_fits
         self._console = Console(stderr=True, quiet=not enabled, highlight=False)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -68,6 +69,23 @@ class FitProgress:
         if not self._console.is_terminal:
             self._console.print(f"{description} ...")
 
-    def advance(self):
-        """Count one fit."""
-        self._bar.advance(self._task)
+    def expect(self, n_fits):
+        """Add fits to their number.
+
+        Parameters
+        ----------
+        n_fits : int
+            Fits that were not known of.
+        """
+        self._n_fits += n_fits
+        self._bar.update(self._task, total=self._n_fits)
+
+    def advance(self, n_fits=1):
+        """Count fits.
+
+        Parameters
+        ----------
+        n_fits : int, default=1
+            Fits that are done.
+        """
+        self._bar.advance(self._task, n_fits)
