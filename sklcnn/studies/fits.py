@@ -95,7 +95,8 @@ def stream_fits(tasks, n_jobs=None, fleet=True):
         with context:  # tasks start here
             outcomes = Parallel(**parallel)(delayed(_fit_and_score)(task, fleet) for task in tasks)
             stack.callback(_abandon, outcomes)
-        for outcome in outcomes:  # noqa: UP028: "yield from" would close the stream itself
+        # "yield from" would close the stream itself, and let joblib warn.
+        for outcome in outcomes:  # noqa: UP028
             yield outcome
 
 
