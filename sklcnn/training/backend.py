@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import torch
 from joblib import Parallel, delayed, parallel_config, register_parallel_backend
 from joblib.parallel import ParallelBackendBase
 
@@ -206,6 +207,7 @@ class FleetBackend(ParallelBackendBase):
         """End a call."""
         if self._outer is None:
             self._meeting.end()
+            torch.set_num_threads(self._meeting.n_threads)  # that new threads have again
         else:
             self._outer.enter()
             self._outer = None
@@ -222,6 +224,7 @@ class FleetBackend(ParallelBackendBase):
     @staticmethod
     def _run(func, rendezvous):
         _here.rendezvous = rendezvous
+        torch.set_num_threads(1)
         rendezvous.enter()
         try:
             return func()

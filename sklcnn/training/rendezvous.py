@@ -5,10 +5,11 @@ import re
 import threading
 from dataclasses import dataclass
 
+import torch
 from joblib import Parallel, cpu_count, parallel_config
 
 from sklcnn.training.progress import FitProgress
-from sklcnn.training.stacks import group_jobs
+from sklcnn.training.stacks import group_jobs, is_large
 from sklcnn.training.trainer import train_stacks
 
 __all__ = ["FleetOptions", "Rendezvous"]
@@ -67,6 +68,7 @@ class Rendezvous:
 
     def __init__(self, options):
         self.options = options
+        self.n_threads = torch.get_num_threads()  # of the caller; tasks have one each
         self._held_bytes = options.held_bytes
         self._change = threading.Condition()
         self._cores = threading.Semaphore(cpu_count())
@@ -160,27 +162,37 @@ class Rendezvous:
                 self._change.acquire()
 
     def _train(self):
-        """Train jobs that lie here, and hand out what came of them, stack by stack.
-
-        In this process it is one stack, that of the job which has waited longest: tasks that go on
-        would compete with the training of the next one for the interpreter.
-        """
+        """Train jobs that lie here, and hand out what came of them."""
         workers = self.options.workers()
         with self._change:
-            groups = group_jobs([job for job, _ in self._waiting], self.options.memory)
+            jobs = [job for job, _ in self._waiting]
+            if not jobs:  # another task was first
+                return
+            groups = group_jobs(jobs, self.options.memory, self.n_threads)
             if workers is None:
-                groups = [group for group in groups if 0 in group]
+                groups = self._next(groups, jobs)
             stacks = [[self._waiting[position] for position in group] for group in groups]
             taken = {position for group in groups for position in group}
             self._waiting = [w for number, w in enumerate(self._waiting) if number not in taken]
         jobs = [[job for job, _ in stack] for stack in stacks]
         try:
-            found = train_stacks(jobs, lambda: self._cancelled, workers)
+            found = train_stacks(jobs, self.n_threads, lambda: self._cancelled, workers)
+            found = found if workers else list(found)
             for stack, outcomes in zip(stacks, found, strict=True):
                 self._hand_out(stack, outcomes)
         except BaseException as error:  # everybody who waits must hear of it
             for stack in stacks:
                 self._hand_out(stack, [error] * len(stack))
+
+    def _next(self, groups, jobs):
+        """Choose what to train in this process: a small stack, or a large one for every core.
+
+        It begins with the job that has waited longest. All of it is handed out at once, since tasks
+        that go on would keep the interpreter from the training that still goes on.
+        """
+        groups = sorted(groups, key=min)
+        large = [group for group in groups if is_large([jobs[position] for position in group])]
+        return large[: self.n_threads] if groups[0] in large else groups[:1]
 
     def _hand_out(self, stack, outcomes):
         self._progress.advance(len(stack))

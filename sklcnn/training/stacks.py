@@ -17,12 +17,14 @@ from torch import nn
 
 from sklcnn.training.jobs import Job, Samples
 
-__all__ = ["Stack", "group_jobs", "make_stack"]
+__all__ = ["Stack", "group_jobs", "is_large", "make_stack", "spread"]
 
 # Members whose numbers of samples differ are padded by samples of weight zero, up to this share.
 MAX_PADDING = 0.25
 # Padding below this size costs less than the overhead of another stack's step, about 0.2 ms.
 MIN_PADDING_BYTES = 4 * 2**20
+# Threads that train smaller stacks than this side by side keep the interpreter from each other.
+LARGE_BYTES = 6 * 2**20
 # What one step touches should stay in the cache: beyond it stacking gains nothing on a CPU.
 CACHE_BYTES = 32 * 2**20
 # On a GPU a stack fills this share of the free memory.
@@ -58,10 +60,22 @@ class Stack:
         return self.jobs[number].module.with_parameters(rows)
 
 
-def group_jobs(jobs, memory=None):
+def group_jobs(jobs, memory=None, n_threads=1):
     """Return lists of positions of jobs, each to be trained in one stack.
 
-    ``memory`` is the largest size of a stack in bytes, None for what suits the device.
+    Parameters
+    ----------
+    jobs : list of Job
+        In any order.
+    memory : int or None, default=None
+        Largest size of a stack in bytes, None for what suits the device.
+    n_threads : int, default=1
+        Large stacks are cut so that as many threads have one each.
+
+    Returns
+    -------
+    groups : list of lists of int
+        Every position once.
     """
     groups: dict[Any, list[int]] = {}
     for position, job in enumerate(jobs):
@@ -69,7 +83,7 @@ def group_jobs(jobs, memory=None):
     chunks = []
     for group in groups.values():
         group.sort(key=lambda position: len(jobs[position].samples))
-        chunks += _chunks(group, jobs, memory)
+        chunks += _chunks(group, jobs, memory, n_threads)
     return chunks
 
 
@@ -107,7 +121,7 @@ def make_stack(jobs):
     )
 
 
-def _chunks(group, jobs, memory):
+def _chunks(group, jobs, memory, n_threads):
     """Cut positions, sorted by number of samples, where padding or memory would be wasted."""
     runs, padding = [[group[0]]], 0
     for position in group[1:]:
@@ -118,16 +132,23 @@ def _chunks(group, jobs, memory):
             runs.append([])
             padding = 0
         runs[-1].append(position)
-    return [
-        chunk for run in runs for chunk in _cut_evenly(run, _max_members(jobs[run[-1]], memory))
-    ]
+    return [chunk for run in runs for chunk in _cut_evenly(run, jobs[run[-1]], memory, n_threads)]
 
 
-def _cut_evenly(run, largest):
-    """Cut a list into as few parts as possible, none larger than the largest."""
-    n_parts = -(-len(run) // largest)
+def _cut_evenly(run, longest, memory, n_threads):
+    """Cut positions into as few parts as fit, or one for each thread if they stay large enough."""
+    n_parts = -(-len(run) // _max_members(longest, memory))
+    if longest.device.type == "cpu":
+        n_large = len(run) * _step_bytes(longest) // LARGE_BYTES
+        n_parts = max(n_parts, min(n_threads, n_large))
     bounds = [len(run) * part // n_parts for part in range(n_parts + 1)]
     return [run[begin:end] for begin, end in pairwise(bounds)]
+
+
+def is_large(jobs):
+    """Whether a step of a stack takes long enough for a thread, or several, of its own."""
+    longest = max(jobs, key=lambda job: len(job.samples))
+    return longest.device.type == "cpu" and len(jobs) * _step_bytes(longest) >= LARGE_BYTES
 
 
 def _sample_bytes(job):
@@ -138,15 +159,20 @@ def _sample_bytes(job):
     return entries * module.weight.element_size()
 
 
+def _step_bytes(job):
+    """Size of what a step of one member touches."""
+    n_parameters = sum(parameter.numel() for parameter in job.module.parameters())
+    parameters = 4 * n_parameters * job.module.weight.element_size()
+    return min(job.batch_size, len(job.samples)) * _sample_bytes(job) + parameters
+
+
 def _max_members(job, memory):
     """Members whose step fits the cache, or a share of the free memory of a GPU, or the budget."""
-    n_parameters = sum(parameter.numel() for parameter in job.module.parameters())
-    size = min(job.batch_size, len(job.samples)) * _sample_bytes(job)
-    size += 4 * n_parameters * job.module.weight.element_size()
+    size = _step_bytes(job)
     if job.device.type == "cuda":
         room = memory or int(GPU_SHARE * torch.cuda.mem_get_info(job.device)[0])
         return max(1, room // (4 * size))
-    return max(1, min(CACHE_BYTES // size, (memory or math.inf) // (4 * size)))
+    return max(1, int(min(CACHE_BYTES // size, (memory or math.inf) // (4 * size))))
 
 
 def _stack_modules(modules):

@@ -6,6 +6,7 @@ net and a stack of nets run through the same lines.
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -22,7 +23,7 @@ from sklcnn.training.batches import Batches, chunk_size
 from sklcnn.training.callbacks import EpochHook, Stopping, StopTraining
 from sklcnn.training.jobs import Samples, Trained
 from sklcnn.training.solvers import Stepper
-from sklcnn.training.stacks import group_jobs, make_stack, spread
+from sklcnn.training.stacks import group_jobs, is_large, make_stack, spread
 
 __all__ = ["Trainer", "make_net", "resolve_device", "train", "train_stacks"]
 
@@ -44,22 +45,26 @@ def train(jobs):
         In the order of the jobs. A job that fails has the exception that it met, a ValueError that
         names the learning rate if its loss became infinite or NaN; the others are not touched.
     """
-    groups = group_jobs(jobs)
+    n_threads = torch.get_num_threads()
+    groups = group_jobs(jobs, n_threads=n_threads)
     stacks = [[jobs[position] for position in group] for group in groups]
     outcomes = [None] * len(jobs)
-    for group, found in zip(groups, train_stacks(stacks), strict=True):
+    for group, found in zip(groups, train_stacks(stacks, n_threads), strict=True):
         for position, outcome in zip(group, found, strict=True):
             outcomes[position] = outcome
     return outcomes
 
 
-def train_stacks(stacks, cancelled=None, workers=None):
-    """Train stack after stack and yield what came of each.
+def train_stacks(stacks, n_threads, cancelled=None, workers=None):
+    """Train stacks and yield what came of each.
 
     Parameters
     ----------
     stacks : list of lists of Job
         Jobs that may share a stack.
+    n_threads : int
+        Cores to use. Several stacks train side by side, one core each: threads of one stack wait
+        for each other at every step, and badly so on a busy machine.
     cancelled : callable or None, default=None
         Asked at every epoch; training is given up when it returns True.
     workers : joblib.Parallel or None, default=None
@@ -71,10 +76,35 @@ def train_stacks(stacks, cancelled=None, workers=None):
         Of one stack.
     """
     stacks = spread(stacks)
-    if workers is None:
-        yield from (_train(stack, cancelled) for stack in stacks)
-    else:
+    if workers is not None:
         yield from workers(delayed(_train)(stack, None) for stack in stacks)
+        return
+    small = [stack for stack in stacks if len(stack) > 1 and not is_large(stack)]
+    n_side_by_side = 1 if small else min(n_threads, len(stacks))
+    if n_side_by_side == 1:
+        for stack in stacks:
+            with _threads(1 if stack in small else n_threads):
+                outcomes = _train(stack, cancelled)
+            yield outcomes
+        return
+
+    def train_on_one_core(stack):
+        with _threads(1):
+            return _train(stack, cancelled)
+
+    with ThreadPoolExecutor(n_side_by_side) as pool:
+        yield from pool.map(train_on_one_core, stacks)
+
+
+@contextmanager
+def _threads(number):
+    """Let torch use a number of threads in this one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _train(jobs, cancelled):
