@@ -9,18 +9,18 @@ to the fleet within a turn. Peers in processes have two warm workers of one thre
   readout) and as in practice (16 ReLU filters, linear readout)
 * B: ``GridSearchCV`` on digits, 5 folds x 40 candidates, 100 hidden units, mini-batch Adam
 * C: 2,000 fits of 100 samples, 200 full-batch epochs
-* S: the stacks of works A and C alone, against JAX (``pip install jax``), compile time excluded:
-  ``jit(vmap(fit))`` and the best of several ways to cut the stack for cache and threads ("vmap",
-  "best"; ratios of their time to that of ``fit_many``, "fit", and of its training alone, "trn");
-  and against the machine's own matrix product and memory copy
+* S: the stacks of works A and C alone, against JAX (``pip install sklcnn[benchmark]``; compile
+  time excluded): ``jit(vmap(fit))`` and the best of several ways to cut the stack for cache and
+  threads ("vmap", "best"; ratios of their time to that of ``fit_many``, "fit", and of its training
+  alone, "trn"); and against the machine's own matrix product and memory copy
 
 Peers: the same estimator one by one ("loop") and in processes ("processes"), skorch around a plain
 torch module in processes ("skorch"), ``MLPClassifier`` in processes ("mlp", FCN only), "jax".
 
 With ``--memory``, also the time per fit and the peak memory of 10 to 10,000 fits.
 
-Run: ``python benchmarks/bench_fleet.py [--turns 3] [--works ABCS] [--peers ...] [--memory]
-[--small]``
+Run: ``python benchmarks/bench_fleet.py [--turns 3] [--works ABCS] [--peers ...] [--threads 2]
+[--memory] [--small]``
 """
 
 import argparse
@@ -229,14 +229,16 @@ def ways_c(scale, family, architecture, n_stock):
     """Fits of 100 samples; skorch does the first few of them."""
     seeds = range(scale.n_fits)
     Xs, ys = zip(*(draw(100, seed) for seed in seeds), strict=True)
-    ours = [make_network(family, architecture, seed) for seed in seeds]
+    ours, again, theirs = (  # what is sent to processes stays unfitted, and small
+        [make_network(family, architecture, seed) for seed in seeds] for _ in range(3)
+    )
     options = (n_filters(family, architecture), architecture == "paper")
     stock = [make_skorch(family, *options, seed) for seed in seeds[:n_stock]]
     labels = [positive(y) for y in ys[: len(stock)]]
     ways = {
-        "fleet": Way("direct", lambda: sklcnn.fit_many(list(map(clone, ours)), Xs, ys), score_some),
-        "loop": Way("loop", lambda: fit_all(list(map(clone, ours)), Xs, ys), score_some),
-        "processes": Way("processes", lambda: fit_all(ours, Xs, ys), score_some),
+        "fleet": Way("direct", lambda: sklcnn.fit_many(ours, Xs, ys), score_some),
+        "loop": Way("loop", lambda: fit_all(again, Xs, ys), score_some),
+        "processes": Way("processes", lambda: fit_all(theirs, Xs, ys), score_some),
         "skorch": Way(
             "processes",
             lambda: fit_all(stock, Xs[: len(stock)], labels),
@@ -485,7 +487,7 @@ def run_stacks(scale, arguments):
     """Stacks of works A and C alone, against JAX and against the machine."""
     with_jax = "jax" in arguments.peers and jax_available()
     if "jax" in arguments.peers and not with_jax:
-        print("jax cannot be imported and is left out (pip install jax)")
+        print("jax cannot be imported and is left out (pip install sklcnn[benchmark])")
     print(
         "\nmilliseconds per fit, stacks of JAX arranged and on its device before the clock starts"
     )

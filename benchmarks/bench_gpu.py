@@ -108,8 +108,7 @@ def descent(family, architecture, seed, X, y, device):
     inputs, target = to(device, X), to(device, positive(y))
 
     def hand():
-        family, units, paper, seed = options
-        network = Network(family, units, paper, seed=seed).to(device)
+        network = Network(*options[:3], seed=seed).to(device)
         return fit_by_hand(network, inputs, target, RATE, STEPS)
 
     return Fit(
@@ -167,11 +166,8 @@ def work_c(scale, family, architecture, device):
         for seed in seeds[:N_SAMPLED]
     ]
 
-    def work():
-        networks = [make_network(family, architecture, seed, device) for seed in seeds]
-        return sklcnn.fit_many(networks, Xs, ys)
-
-    return work, fits, scale.n_fits
+    networks = [make_network(family, architecture, seed, device) for seed in seeds]
+    return lambda: sklcnn.fit_many(networks, Xs, ys), fits, scale.n_fits
 
 
 def in_fleet(work):
