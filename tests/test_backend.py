@@ -200,6 +200,15 @@ def test_options_contract_errors_name_them(options, message):
         pass
 
 
+def test_options_contract_a_fleet_without_any_joins_the_one_around_it(dsd, capsys):
+    with sklcnn.fleet(progress=True):
+        sklcnn.fit_many([clone(NETWORK)], *[[part] for part in dsd])
+    assert "training" in capsys.readouterr().err
+    with sklcnn.fleet(progress=True), sklcnn.fleet(memory="1GB"):
+        sklcnn.fit_many([clone(NETWORK)], *[[part] for part in dsd])
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_workers_oracle_loop_stacks_train_in_another_backend(backend, dsd):
     networks = [NETWORK, clone(NETWORK).set_params(activation="tanh"), LCNClassifier(3, 5, 5)]

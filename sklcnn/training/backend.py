@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import torch
 from joblib import Parallel, delayed, parallel_config, register_parallel_backend
-from joblib.parallel import ParallelBackendBase
+from joblib.parallel import ParallelBackendBase, get_active_backend
 
 from sklcnn.training.rendezvous import FleetOptions, Rendezvous
 from sklcnn.training.trainer import train
@@ -56,7 +56,8 @@ def fleet(memory=None, *, n_jobs=None, backend=None, progress=False):
 
     The same as ``joblib.parallel_config("fleet")``. Results are those of the fits one by one, up to
     the rounding of sums. Fits of networks that agree in architecture, loss and kind of solver, and
-    about in their number of samples, share a stack; all other fits run as they would.
+    about in their number of samples, share a stack; all other fits run as they would. Inside a
+    fleet, one without parameters of its own is that fleet.
 
     Parameters
     ----------
@@ -94,6 +95,9 @@ def fleet(memory=None, *, n_jobs=None, backend=None, progress=False):
     (5,)
     """
     options = FleetOptions(memory, n_jobs, backend, progress)
+    if options == FleetOptions() and isinstance(get_active_backend()[0], FleetBackend):
+        yield  # the fleet around this one, with its options
+        return
     with parallel_config("fleet", n_jobs=MAX_TASKS, options=options):
         yield
 
