@@ -264,6 +264,7 @@ class Trainer(NeuralNet):
                 parameter.data, parameter.grad = parameter.data[rows], None
         for batches in self.batches_:
             batches.keep(rows)
+        self.space_ = Workspace()
         self.members_, self.alive_ = self.members_[keep], self.alive_[keep]
         self.generators_ = [self.generators_[place] for place in keep]
 
