@@ -206,6 +206,7 @@ class Trainer(NeuralNet):
         self.alive_ = np.ones(len(self.members_), dtype=bool)  # which of these still train
         self.losses_ = {"train": [], "valid": []}  # (n_members,) of the stack at every epoch
         self.max_iters_ = np.array([job.max_iter for job in self.stack.jobs])
+        self.ends_ = set(self.max_iters_.tolist())
         self.outcomes_ = [None] * len(self.members_)
 
     def keep(self, places):
@@ -245,15 +246,17 @@ class Trainer(NeuralNet):
         super().on_epoch_begin(net, **kwargs)
         if self.cancelled is not None and self.cancelled():
             raise RuntimeError("training was given up, as the call that it belongs to has ended")
-        if self.stack.stacked and self.alive_.mean() <= COMPACT_SHARE:
+        if np.count_nonzero(self.alive_) <= COMPACT_SHARE * len(self.alive_):
             self._compact()
 
     def _retire_at_max_iter(self):
-        places = self.alive_ & (self.max_iters_[self.members_] <= len(self.losses_["train"]))
-        if places.any():
-            for place in np.flatnonzero(places):
-                self._finish(place, stopped=False)
-            self._leave(places)
+        n_epochs = len(self.losses_["train"])
+        if n_epochs not in self.ends_:
+            return
+        places = self.alive_ & (self.max_iters_[self.members_] == n_epochs)
+        for place in np.flatnonzero(places):
+            self._finish(place, stopped=False)
+        self._leave(places)
 
     def _compact(self):
         keep = np.flatnonzero(self.alive_)
