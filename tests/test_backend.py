@@ -327,16 +327,21 @@ def test_interrupt_inside_the_rendezvous_contract_ends_the_call(dsd, monkeypatch
         cross_val_score(NETWORK, *dsd, cv=3)
 
 
-def test_ctrl_c_contract_ends_a_long_training_at_its_next_epoch(dsd):
+@pytest.mark.parametrize("n_jobs", [None, 2], ids=["here", "workers"])
+def test_ctrl_c_contract_ends_a_long_training(n_jobs, dsd):
     import _thread
 
+    with sklcnn.fleet(n_jobs=n_jobs):  # workers start before the interrupt
+        cross_val_score(NETWORK, *dsd, cv=3)
     network = FCNClassifier(3, max_iter=10**7, tol=None)
     timer = threading.Timer(1.0, _thread.interrupt_main)
     timer.start()
     begin = time.monotonic()
-    with sklcnn.fleet(), pytest.raises(KeyboardInterrupt):
+    with sklcnn.fleet(n_jobs=n_jobs), pytest.raises(KeyboardInterrupt):
         cross_val_score(network, *dsd, cv=3)
-    assert time.monotonic() - begin < 20
+    while any(thread.name.startswith("fleet") for thread in threading.enumerate()):
+        time.sleep(0.1)
+        assert time.monotonic() - begin < 20
 
 
 def test_fit_many_oracle_loop(dsd, stacks):

@@ -6,6 +6,7 @@ the jobs that lie there are trained, in as few stacks as they allow, and all tas
 nothing of each other; estimators that are not ours just run in their threads.
 """
 
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -219,7 +220,7 @@ class FleetBackend(ParallelBackendBase):
     def submit(self, func, callback=None):
         """Run a task in a thread."""
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(MAX_TASKS, thread_name_prefix="fleet")
+            self._pool = ThreadPoolExecutor(MAX_TASKS, "fleet", initializer=_leave_interrupts)
         future = self._pool.submit(self._run, func, self._meeting)
         if callback is not None:
             future.add_done_callback(callback)
@@ -257,6 +258,15 @@ class FleetBackend(ParallelBackendBase):
     def get_nested_backend(self):
         """Let calls inside a task meet at the same rendezvous."""
         return FleetBackend(nesting_level=(self.nesting_level or 0) + 1), MAX_TASKS
+
+
+def _leave_interrupts():
+    """Leave Ctrl-C to the main thread, and let processes that this thread starts not hear of it.
+
+    A terminal sends it to all of them; they are ended when the call that they work for is.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 register_parallel_backend("fleet", FleetBackend)

@@ -3,7 +3,9 @@
 import os
 import re
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 
 import torch
 from joblib import Parallel, cpu_count, parallel_config
@@ -46,15 +48,16 @@ class FleetOptions:
         return self.memory or int(MEMORY_SHARE * _memory_of_the_machine())
 
     def workers(self):
-        """Return the joblib call that trains stacks side by side; None to train them here."""
+        """Return the joblib call that trains stacks side by side, and its backend, or two None."""
         if self.n_jobs is None and self.backend is None:
-            return None
+            return None, None
         n_jobs = -1 if self.n_jobs is None else self.n_jobs
+        resource_tracker.ensure_running()  # it lets Ctrl-C through when it starts: not later
         with parallel_config(self.backend or "loky", n_jobs=n_jobs) as config:
             # joblib starts no processes in a thread unless the call is the outermost one. The task
             # whose thread this is does nothing but wait, and loky does not fork.
             config["backend"].nesting_level = 0
-            return Parallel(return_as="generator")
+            return Parallel(return_as="generator"), config["backend"]
 
 
 class Rendezvous:
@@ -77,6 +80,7 @@ class Rendezvous:
         self._arrivals = 0
         self._waiting = []  # of (job, outcome box)
         self._cancelled = False
+        self._workplace = None  # the joblib backend that trains, if it is another one
         self._progress = FitProgress(0, enabled=options.progress)
 
     def begin(self):
@@ -108,6 +112,9 @@ class Rendezvous:
         with self._change:
             self._cancelled = True
             self._change.notify_all()
+        if self._workplace is not None:
+            with suppress(Exception):  # it may have ended in this moment
+                self._workplace.abort_everything(ensure_ready=False)
 
     def meet(self, job):
         """Leave a job, wait until it is trained, and return what came of it."""
@@ -163,7 +170,7 @@ class Rendezvous:
 
     def _train(self):
         """Train jobs that lie here, and hand out what came of them."""
-        workers = self.options.workers()
+        workers, self._workplace = self.options.workers()
         with self._change:
             jobs = [job for job, _ in self._waiting]
             if not jobs:  # another task was first
@@ -183,6 +190,8 @@ class Rendezvous:
         except BaseException as error:  # everybody who waits must hear of it
             for stack in stacks:
                 self._hand_out(stack, [error] * len(stack))
+        finally:
+            self._workplace = None
 
     def _next(self, groups, jobs):
         """Choose what to train in this process: a small stack, or a large one for every core.
