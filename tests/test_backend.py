@@ -4,6 +4,7 @@ import dataclasses
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -252,6 +253,19 @@ def test_progress_contract_counts_the_fits_on_standard_error(dsd, capsys, monkey
     with sklcnn.fleet():
         cross_val_score(NETWORK, *dsd, cv=5)
     assert capsys.readouterr().err == ""
+
+
+def test_threads_contract_those_of_torch_are_left_as_they_were(dsd):
+    def in_a_new_thread():
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(torch.get_num_threads).result()
+
+    before = torch.get_num_threads(), in_a_new_thread()
+    with sklcnn.fleet():
+        cross_val_score(NETWORK, *dsd, cv=3)
+    with sklcnn.fleet(), pytest.raises(ValueError, match="All the 3 fits failed"):
+        cross_val_score(clone(NETWORK).set_params(max_iter=-1), *dsd, cv=3)
+    assert (torch.get_num_threads(), in_a_new_thread()) == before
 
 
 class Faulty(ClassifierMixin, BaseEstimator):
