@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 import sklcnn
 from sklcnn import CNNClassifier, FCNClassifier, LCNClassifier
 from sklcnn.datasets import make_dsd
-from sklcnn.training import trainer
+from sklcnn.training import GradientDescent, trainer
 from sklcnn.training.progress import FitProgress
 from sklcnn.training.stacks import spread
 
@@ -166,7 +166,7 @@ def test_watched_fits_contract_train_alone(dsd, stacks):
 
 
 def test_memory_contract_full_waiting_room_is_trained_before_more_tasks_start(dsd, stacks):
-    n_bytes = 2 * 60 * (20 + 1) * 8  # of a waiting job: inputs and targets in float64, twice
+    n_bytes = 2 * 82 * (20 + 1) * 8  # of a waiting job: inputs and targets in float64, twice
     expected = cross_val_score(NETWORK, *dsd, cv=12)
     stacks.clear()
     with sklcnn.fleet(memory=3 * n_bytes):
@@ -191,6 +191,7 @@ def test_memory_oracle_loop(memory, dsd):
         ({"memory": "lots"}, "memory='lots'"),
         ({"memory": 0}, "memory=0 must be a positive"),
         ({"memory": [1]}, "memory="),
+        ({"memory": float("inf")}, "memory=inf"),
         ({"n_jobs": 0}, "n_jobs=0"),
         ({"n_jobs": 1.5}, "n_jobs=1.5"),
         ({"backend": "fleet"}, "backend='fleet'"),
@@ -296,6 +297,21 @@ def test_faults_contract_one_fit_fails_alone(fault, dsd):
     expected = cross_val_score(Faulty(), *dsd, cv=SPLITS)
     assert np.isnan(scores[1])
     assert scores[0] == expected[0]
+
+
+class Secretive(GradientDescent):
+    """A solver that breaks where it is compared with others."""
+
+    @property
+    def kind(self):
+        raise ValueError("not to be compared")
+
+
+def test_faults_contract_a_job_that_cannot_be_compared_fails_alone(dsd):
+    search = GridSearchCV(NETWORK, {"solver": [GradientDescent(), Secretive()]}, cv=3)
+    with sklcnn.fleet(), pytest.warns(Warning, match=r"not to be compared|non-finite"):
+        search.fit(*dsd)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt(), SystemExit(3)], ids=repr)

@@ -6,6 +6,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
+from numbers import Integral
 
 import torch
 from joblib import Parallel, cpu_count, parallel_config
@@ -34,7 +35,7 @@ class FleetOptions:
 
     def __post_init__(self):
         object.__setattr__(self, "memory", _bytes(self.memory))
-        if self.n_jobs is not None and (not isinstance(self.n_jobs, int) or self.n_jobs == 0):
+        if self.n_jobs is not None and (not isinstance(self.n_jobs, Integral) or self.n_jobs == 0):
             raise ValueError(
                 f"n_jobs={self.n_jobs!r} must be a whole number other than 0, or None."
             )
@@ -118,6 +119,7 @@ class Rendezvous:
 
     def meet(self, job):
         """Leave a job, wait until it is trained, and return what came of it."""
+        hash(job.common)  # a job that cannot be compared with others fails here, alone
         box = []
         with self._change:
             self._waiting.append((job, box))
@@ -221,7 +223,7 @@ def _bytes(memory):
         number, unit = found.groups() if found else ("0", "B")
     try:
         size = int(float(number) * UNITS[unit.upper()])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         size = 0
     if size <= 0:
         raise ValueError(

@@ -8,6 +8,7 @@ net and a stack of nets run through the same lines.
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -79,21 +80,17 @@ def train_stacks(stacks, n_threads, cancelled=None, workers=None):
     if workers is not None:
         yield from workers(delayed(_train)(stack, None) for stack in stacks)
         return
-    small = [stack for stack in stacks if len(stack) > 1 and not is_large(stack)]
-    n_side_by_side = 1 if small else min(n_threads, len(stacks))
-    if n_side_by_side == 1:
-        for stack in stacks:
-            with _threads(1 if stack in small else n_threads):
-                outcomes = _train(stack, cancelled)
-            yield outcomes
-        return
 
-    def train_on_one_core(stack):
-        with _threads(1):
+    def train_on(stack, n_cores):
+        with _threads(n_cores):
             return _train(stack, cancelled)
 
-    with ThreadPoolExecutor(n_side_by_side) as pool:
-        yield from pool.map(train_on_one_core, stacks)
+    small = [len(stack) > 1 and not is_large(stack) for stack in stacks]
+    if any(small) or min(n_threads, len(stacks)) == 1:
+        yield from map(train_on, stacks, (1 if is_small else n_threads for is_small in small))
+    else:
+        with ThreadPoolExecutor(min(n_threads, len(stacks))) as pool:
+            yield from pool.map(train_on, stacks, repeat(1))
 
 
 @contextmanager
