@@ -33,32 +33,37 @@ def _log_loss_with_slope(outputs, target):
 
 def squared_error(outputs, target):
     """Plain squared error, without a factor of one half."""
-    return (outputs - target).square().mean(dim=-1)
+    return _over_outputs((outputs - target).square())
 
 
 def _squared_error_with_slope(outputs, target):
     error = outputs - target
-    return error.square().mean(dim=-1), error.mul_(2 / outputs.shape[-1])
+    return _over_outputs(error.square()), error.mul_(2 / outputs.shape[-1])
 
 
 def hinge(outputs, target):
     """Distance by which the margin falls short of one."""
-    return torch.relu(1 - target * outputs).mean(dim=-1)
+    return _over_outputs(torch.relu(1 - target * outputs))
 
 
 def _hinge_with_slope(outputs, target):
     short = torch.relu(1 - target * outputs)
-    return short.mean(dim=-1), (short > 0) * target / -outputs.shape[-1]
+    return _over_outputs(short), (short > 0) * target / -outputs.shape[-1]
 
 
 def exponential(outputs, target):
     """Exponential of the negative margin."""
-    return torch.exp(-target * outputs).mean(dim=-1)
+    return _over_outputs(torch.exp(-target * outputs))
 
 
 def _exponential_with_slope(outputs, target):
     losses = torch.exp(-target * outputs)
-    return losses.mean(dim=-1), losses * target / -outputs.shape[-1]
+    return _over_outputs(losses), losses * target / -outputs.shape[-1]
+
+
+def _over_outputs(losses):
+    """Mean over outputs; of a single one without a pass."""
+    return losses.squeeze(-1) if losses.shape[-1] == 1 else losses.mean(dim=-1)
 
 
 LOSSES = {
