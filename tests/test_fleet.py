@@ -4,11 +4,12 @@ import copy
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from sklcnn import CNNClassifier, CNNRegressor, FCNClassifier, LCNClassifier
 from sklcnn.datasets import make_dsd
-from sklcnn.training import SGD, Adam, GradientDescent, train
-from sklcnn.training.stacks import group_jobs
+from sklcnn.training import SGD, Adam, GradientDescent, stacks, train
+from sklcnn.training.stacks import group_jobs, make_stack
 
 DOUBLE = {"dtype": "float64", "device": "cpu"}
 LOCAL = {"patch_size": 5, "stride": 5}
@@ -30,9 +31,12 @@ def prepare(network, X, y, sample_weight=None, X_val=None, y_val=None):
 
 
 def assert_fleet_equals_loop(jobs, n_stacks=1, atol=1e-10):
-    assert len(group_jobs(jobs)) == n_stacks
+    assert n_stacks is None or len(group_jobs(jobs)) == n_stacks
     alone = [train([copy.deepcopy(job)])[0] for job in jobs]
     for one, many in zip(alone, train(jobs), strict=True):
+        if isinstance(one, Exception):
+            assert str(many) == str(one)
+            continue
         for name, parameter in one.module.named_parameters():
             together = many.module.get_parameter(name).detach().numpy()
             np.testing.assert_allclose(together, parameter.detach().numpy(), rtol=0, atol=atol)
@@ -230,15 +234,71 @@ def test_small_padding_oracle_loop_short_members_join_if_it_costs_little(dsd):
     assert_fleet_equals_loop(jobs)
 
 
+@pytest.mark.parametrize("shared", [True, False], ids=["siblings", "strangers"])
 @pytest.mark.parametrize("max_members", [1, 2, 3])
-def test_memory_contract_chunks_hold_no_more_than_fits(max_members, dsd, monkeypatch):
-    monkeypatch.setattr("sklcnn.training.stacks._max_members", lambda *job: max_members)
+def test_memory_contract_chunks_hold_no_more_than_fits(max_members, shared, dsd, monkeypatch):
+    X, y = dsd
     jobs = [
-        prepare(FAMILIES["FCN"](random_state=seed, max_iter=3, tol=None, **DOUBLE), *dsd)
+        prepare(
+            FAMILIES["FCN"](random_state=seed, max_iter=3, tol=None, **DOUBLE),
+            X + (0 if shared else seed),
+            y,
+        )
         for seed in range(7)
     ]
-    assert max(map(len, group_jobs(jobs))) <= max_members
+    monkeypatch.setattr(stacks, "MIN_SIBLINGS", 2)
+    one, several = stacks._step_bytes(jobs[0]), stacks._step_bytes(jobs[0], max_members)
+    room = several if shared else max_members * one
+    monkeypatch.setattr(stacks, "_room", lambda job, memory: room)
+    assert max(map(len, group_jobs(jobs))) == max_members
     assert_fleet_equals_loop(jobs, n_stacks=-(-7 // max_members))
+
+
+def on_two_folds(network, X, y, changes):
+    """Jobs of some candidates on two folds, as a grid search makes them, fold by fold."""
+    return [
+        prepare(clone(network).set_params(**change), X[rows], y[rows])
+        for change in changes
+        for rows in (slice(0, 60), slice(30, 90))
+    ]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("solver", ["gd", "sgd", "adam"])
+@pytest.mark.parametrize("batch_size", ["auto", 16])
+def test_siblings_oracle_loop(family, solver, batch_size, dsd):
+    network = FAMILIES[family](solver=solver, batch_size=batch_size, max_iter=12, tol=None)
+    network.set_params(random_state=0, **DOUBLE)
+    changes = [{"learning_rate_init": rate} for rate in (0.01, 0.02, 0.03)] + [{"alpha": 1.0}]
+    jobs = on_two_folds(network, *dsd, changes)
+    assert group_jobs(jobs) == [[0, 2, 4, 6, 1, 3, 5, 7]]
+    stack = make_stack(jobs[::2] + jobs[1::2])
+    assert (stack.n_siblings, len(stack.samples.X), len(stack.samples.target)) == (4, 2, 8)
+    assert_fleet_equals_loop(jobs)
+
+
+@pytest.mark.parametrize("pooling", [None, "mean", "sum"])
+@pytest.mark.parametrize("activation", ["relu", "soft_threshold"])
+def test_siblings_oracle_loop_over_ends(activation, pooling, dsd):
+    # Families lose different members at different epochs, and both of them some.
+    network = FAMILIES["LCN"](activation=activation, pooling=pooling, solver="gd", tol=None)
+    network.set_params(random_state=0, **DOUBLE)
+    changes = [
+        {"max_iter": n, "learning_rate_init": rate}
+        for n, rate in ((5, 0.1), (9, 0.1), (30, 0.1), (12, 1e300), (21, 0.2))
+    ]
+    jobs = on_two_folds(network, *dsd, changes)[:-1]
+    early = {"tol": 1e-2, "n_iter_no_change": 2, "max_iter": 40}
+    jobs += on_two_folds(network, *dsd, [{**early, "learning_rate_init": rate} for rate in (1, 2)])
+    assert_fleet_equals_loop(jobs, n_stacks=None)
+
+
+def test_siblings_invariance_mini_batches_of_another_order_are_no_siblings(dsd):
+    network = FAMILIES["FCN"](batch_size=16, max_iter=3, tol=None, **DOUBLE)
+    changes = [{"random_state": seed} for seed in range(4)]
+    jobs = on_two_folds(network, *dsd, changes)
+    assert make_stack(jobs).n_siblings == 1
+    assert_fleet_equals_loop(jobs)
 
 
 def test_divergence_contract_one_member_fails_alone():

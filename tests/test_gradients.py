@@ -5,7 +5,7 @@ import torch
 
 from sklcnn.nn import LOSSES, PatchNetwork
 from sklcnn.nn import gradients as gradients_file
-from sklcnn.nn.gradients import loss_and_gradients
+from sklcnn.nn.gradients import loss_and_gradients, takes_siblings
 from sklcnn.nn.losses import MeanLoss
 from sklcnn.patches import all_features, sharing_groups, sliding_windows
 
@@ -31,10 +31,12 @@ def make_network(layout, members, n_outputs=1, n_filters=3, **options):
     return network
 
 
-def assert_equals_autograd(network, members, loss="log_loss", weight=None):
+def assert_equals_autograd(network, members, loss="log_loss", weight=None, siblings=1):
     n_outputs = getattr(network, "readout_weight", torch.empty(1, 1)).shape[-2]
-    X, target = draw(*members, 9, 24, seed=10), draw(*members, 9, n_outputs, seed=11).sign()
+    inputs = [number // siblings for number in members]
+    X, target = draw(*inputs, 9, 24, seed=10), draw(*members, 9, n_outputs, seed=11).sign()
     patches, mean_loss = network.cut(network.extend(X)), MeanLoss(loss)
+    X = X.repeat_interleave(siblings, dim=0) if siblings > 1 else X
     value, outputs, gradients = loss_and_gradients(network, mean_loss, patches, target, weight)
     expected = mean_loss(network(X), target, weight)
     torch.testing.assert_close(outputs, network(X).detach(), rtol=0, atol=1e-13)
@@ -52,6 +54,17 @@ def test_gradient_oracle_autograd(layout, activation, pooling, members):
     for readout, n_outputs in (("linear", 1), ("linear", 3), ("sum", 1)):
         options = {"activation": activation, "pooling": pooling, "readout": readout}
         assert_equals_autograd(make_network(layout, members, n_outputs, **options), members)
+
+
+@pytest.mark.parametrize("pooling", [None, "mean", "sum"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "identity", "soft_threshold"])
+@pytest.mark.parametrize("layout", ["FCN", "LCN", "CNN", "equal groups"])
+def test_siblings_oracle_autograd(layout, activation, pooling):
+    for readout, n_outputs in (("linear", 1), ("linear", 3), ("sum", 1)):
+        options = {"activation": activation, "pooling": pooling, "readout": readout}
+        network = make_network(layout, (6,), n_outputs, **options)
+        assert takes_siblings(network)
+        assert_equals_autograd(network, (6,), siblings=3)
 
 
 @pytest.mark.parametrize("threshold", [[0.3, -0.3, 0.0], [-1.0, -0.2, -5.0]])

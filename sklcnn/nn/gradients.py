@@ -9,7 +9,7 @@ import torch
 
 from sklcnn.nn.networks import PatchNetwork
 
-__all__ = ["Workspace", "loss_and_gradients"]
+__all__ = ["Workspace", "loss_and_gradients", "takes_siblings"]
 
 # Products of a few filters are faster from the other side if the filters fill whole registers.
 REGISTER = 16
@@ -39,7 +39,9 @@ def loss_and_gradients(network, mean_loss, patches, target, weight=None, space=N
     mean_loss : MeanLoss
         What is differentiated.
     patches : Tensor of shape (..., n_blocks, n_rows, n_sharing * n_samples)
-        Inputs, as ``network.cut`` returns them.
+        Inputs, as ``network.cut`` returns them. Where ``takes_siblings`` says so, the leading axis
+        may be shorter than that of the parameters by a factor: so many members in a row then look
+        at the same inputs.
     target : Tensor of shape (..., n_samples, n_outputs)
         Coded targets.
     weight : Tensor of shape (..., n_samples) or None, default=None
@@ -65,26 +67,38 @@ def loss_and_gradients(network, mean_loss, patches, target, weight=None, space=N
     return loss.detach(), outputs.detach(), list(gradients)
 
 
+def takes_siblings(network):
+    """Whether members of a stack may share their inputs: one product then serves them all."""
+    return isinstance(network, PatchNetwork) and _is_written(network)
+
+
 def _is_written(network):
     """Whether the gradient by hand is that of the network."""
     return network.activation in ACTIVATIONS and network.pooling != "max" and network.lender is None
 
 
 def _by_hand(network, mean_loss, patches, target, weight, space):
-    """Forth and back. Shapes: m members, b blocks, s patches sharing filters, n samples."""
-    n_sharing = network.blocks[2]
+    """Forth and back.
+
+    Shapes: m members are d inputs times i siblings that share them; b blocks, f filters, s patches
+    sharing filters, n samples.
+    """
+    n_blocks, _, n_sharing = network.blocks
     n_samples = patches.shape[-1] // n_sharing
-    columns = patches.reshape(-1, *patches.shape[-2:])  # (m * b, n_rows, s * n)
-    filters = network.filters().reshape(len(columns), -1, patches.shape[-2])
-    shape = (len(columns), filters.shape[1], columns.shape[2])
+    columns = patches.reshape(-1, *patches.shape[-2:])  # (d * b, n_rows, s * n)
+    filters = network.filters()
+    members, (n_filters, n_rows) = filters.shape[:-3], filters.shape[-2:]
+    grid = (len(columns) // n_blocks, -1, n_blocks, n_filters, n_rows)  # (d, i, b, f, n_rows)
+    filters = filters.reshape(grid).transpose(1, 2).reshape(len(columns), -1, n_rows)
+    shape = (*filters.shape[:2], columns.shape[2])
     hidden = torch.bmm(filters, columns, out=space.empty("hidden", shape, columns))
-    places = hidden.view(-1, patches.shape[-3], filters.shape[1], n_sharing, n_samples)
+    places = hidden.view(-1, n_blocks, shape[1] // n_filters, n_filters, n_sharing, n_samples)
     activate, slope_of = ACTIVATIONS[network.activation]
     kept = activate(places, network, space)
     responses = _pool(places, network.pooling)  # (m, n_responses, n)
     outputs = _read_out(responses, network)  # (m, n_outputs, n)
 
-    answer = outputs.mT.reshape(*patches.shape[:-3], n_samples, -1)
+    answer = outputs.mT.reshape(*members, n_samples, -1)
     loss, slope = mean_loss.with_slope(answer, target, weight)  # slope: the gradient of the loss
     slope = slope.reshape(len(outputs), n_samples, -1).mT  # (m, n_outputs, n), to the outputs
 
@@ -95,9 +109,10 @@ def _by_hand(network, mean_loss, patches, target, weight, space):
         shape = (len(slope), responses.shape[1], n_samples)
         out = space.empty("responses", shape, slope)
         slope = torch.bmm(_readout_matrix(network).mT, slope, out=out)
-    slope = _unpool(slope, places, network.pooling)  # broadcasts to (m, b, n_filters, s, n)
+    slope = _unpool(slope, places, network.pooling)  # broadcasts to (d, b, i, f, s, n)
     slope = slope_of(slope, kept, gradients, space)
-    product = _product(slope.reshape(hidden.shape), columns)  # (m * b, n_filters, n_rows)
+    product = _product(slope.reshape(hidden.shape), columns)  # (d * b, i * f, n_rows)
+    product = product.reshape(-1, n_blocks, places.shape[2], n_filters, n_rows).transpose(1, 2)
     if "threshold" not in gradients:
         gradients["bias"], product = product[..., 0], product[..., 1:]
     gradients["weight"] = product
@@ -107,18 +122,20 @@ def _by_hand(network, mean_loss, patches, target, weight, space):
 
 def _pool(places, pooling):
     if pooling is None:
-        return places.flatten(1, 3)
-    total = places.sum(dim=(1, 3))
-    return total if pooling == "sum" else total.div_(places.shape[1] * places.shape[3])
+        return places.transpose(1, 2).flatten(0, 1).flatten(1, 3)
+    total = places.sum(dim=(1, 4)).flatten(0, 1)
+    return total if pooling == "sum" else total.div_(places.shape[1] * places.shape[4])
 
 
 def _unpool(slope, places, pooling):
     """Take the gradient to pooled responses back to the responses, broadcast."""
-    if pooling is None:
-        return slope.expand(-1, places[0].numel() // slope.shape[-1], -1).view_as(places)
+    n_inputs, n_blocks, n_siblings, n_filters, n_sharing, n_samples = places.shape
+    if pooling is None and slope.shape[1] > 1:
+        shape = (n_inputs, n_siblings, n_blocks, n_filters, n_sharing, n_samples)
+        return slope.view(shape).transpose(1, 2)
     if pooling == "mean":
-        slope = slope / (places.shape[1] * places.shape[3])
-    return slope[:, None, :, None, :]
+        slope = slope / (n_blocks * n_sharing)
+    return slope.reshape(n_inputs, 1, n_siblings, -1, 1, n_samples)
 
 
 def _readout_matrix(network):
@@ -176,19 +193,37 @@ def _identity_slope(slope, out, gradients, space):
 
 
 def _soft_threshold(z, network, space):
-    threshold = network.threshold.reshape(-1, 1, 1, 1, 1)
-    sides = space.empty("sides", (2, *z.shape), z)
-    torch.sub(z, threshold, out=sides[0])
-    torch.sub(-threshold, z, out=sides[1])
-    torch.sub(*sides.relu_(), out=z)
-    return sides
+    """Take away what lies within the threshold; twice that is added if the threshold is negative.
+
+    A negative threshold is left to whole tensors, as asking costs less than the passes it saves.
+    """
+    threshold = network.threshold.reshape(len(z), 1, -1, 1, 1, 1)
+    size, negative = threshold.abs(), threshold < 0
+    inner = torch.maximum(z, -size, out=space.empty("inner", z.shape, z))
+    torch.minimum(inner, size, out=inner)
+    z.sub_(inner)  # what lies beyond the threshold
+    if not negative.any():
+        return z, None
+    beyond = torch.sign(z, out=space.empty("beyond", z.shape, z))
+    z.add_(inner.mul_(2 * negative))
+    return beyond, negative
 
 
-def _soft_threshold_slope(slope, sides, gradients, space):
-    slopes = _threshold_backward(slope, sides, space)
-    upper, lower = slopes.sum(dim=(2, 3, 4, 5))
-    gradients["threshold"] = lower - upper
-    return slopes[0].add_(slopes[1])
+def _soft_threshold_slope(slope, kept, gradients, space):
+    sides, negative = kept
+    sides.sign_()  # 0 within the threshold, else the sign
+    total = _sum_to(sides, slope.shape) * slope
+    gradients["threshold"] = total.sum(dim=(1, 3, 4, 5)).neg_()  # (d, i)
+    factor = sides.abs_()
+    if negative is not None:
+        factor = torch.where(negative, 2 - factor, factor)
+    return factor.mul_(slope)
+
+
+def _sum_to(tensor, shape):
+    """Sum over the axes that are of length one in a shape."""
+    ones = [dim for dim, length in enumerate(shape) if length == 1]
+    return tensor.sum(dim=ones, keepdim=True) if ones else tensor
 
 
 ACTIVATIONS = {

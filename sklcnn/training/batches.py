@@ -23,8 +23,8 @@ class Batches:
     batch_size : int
         Samples in a batch; the last one may be smaller.
     draw_order : callable or None, default=None
-        Takes the number of samples and returns their order in an epoch, (n_samples,) or for each
-        member its own; None keeps the order of the samples.
+        Takes the number of samples and returns their order in an epoch, (n_samples,) or one for
+        each row of inputs; None keeps the order of the samples.
     """
 
     def __init__(self, module, samples, batch_size, draw_order=None):
@@ -41,8 +41,12 @@ class Batches:
             yield self._whole
             return
         n_samples = len(self.samples)
-        order = torch.arange(n_samples) if self.draw_order is None else self.draw_order(n_samples)
-        for rows in order.to(self.samples.X.device).split(self.batch_size, dim=-1):
+        if self.draw_order is None:
+            for begin in range(0, n_samples, self.batch_size):
+                yield self._batch(self.samples.part(begin, begin + self.batch_size))
+            return
+        order = self.draw_order(n_samples).to(self.samples.X.device)
+        for rows in order.split(self.batch_size, dim=-1):
             yield self._batch(self.samples.take(rows))
 
     def keep(self, members):

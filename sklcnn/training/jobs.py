@@ -1,5 +1,6 @@
 """What goes into training and what comes out."""
 
+import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,7 +16,8 @@ __all__ = ["Job", "Samples", "Trained"]
 class Samples:
     """Inputs, coded targets and weights of some samples, as arrays or tensors.
 
-    Samples lie on axis -2 of X and target and on axis -1 of weight; members of a stack in front.
+    Samples lie on axis -2 of X and target and on axis -1 of weight; members of a stack in front. X
+    may have a row for so many members at once: siblings, which look at the same inputs.
     """
 
     X: Any  # (..., n_samples, n_features)
@@ -29,21 +31,37 @@ class Samples:
         """Return the same samples as tensors on a device."""
         return self._map(lambda array: _as_tensor(array, device, dtype))
 
+    @cached_property
+    def digest(self):
+        """Digest of the inputs: equal for equal inputs."""
+        return hashlib.sha1(np.ascontiguousarray(self.X), usedforsecurity=False).digest()
+
+    def part(self, begin, end):
+        """Return the samples from one number to another."""
+        target = None if self.target is None else self.target[..., begin:end, :]
+        weight = None if self.weight is None else self.weight[..., begin:end]
+        return Samples(self.X[..., begin:end, :], target, weight)
+
     def take(self, rows):
-        """Return the samples at rows (n_rows,), or at rows of each member (n_members, n_rows)."""
-        if rows.dim() > 1:
-            rows = rows + len(self) * torch.arange(len(rows), device=rows.device)[:, None]
-        members = self.X.dim() - 2
+        """Return the samples at rows (n_rows,), or at rows of each row of X (n_inputs, n_rows)."""
+        if rows.dim() == 1:
+            return self._map(lambda tensor: tensor.index_select(0, rows))
 
         def select(tensor):
-            flat = tensor.flatten(0, members)  # (n_members * n_samples, ...)
-            return flat.index_select(0, rows.flatten()).unflatten(0, rows.shape)
+            own = rows.repeat_interleave(len(tensor) // len(rows), dim=0)
+            own = own + len(self) * torch.arange(len(tensor), device=rows.device)[:, None]
+            return tensor.flatten(0, 1).index_select(0, own.flatten()).unflatten(0, own.shape)
 
         return self._map(select)
 
     def keep(self, members):
-        """Return the samples of some members of a stack."""
-        return self._map(lambda tensor: tensor[members])
+        """Return the samples of some members of a stack, as many siblings of each."""
+
+        def select(tensor):
+            own = members // (len(self.target) // len(tensor))
+            return tensor[torch.unique_consecutive(own)]
+
+        return self._map(select)
 
     def _map(self, function):
         parts = (self.X, self.target, self.weight)
@@ -90,6 +108,17 @@ class Job:
             self.samples.X.shape[1],
             None if self.validation is None else len(self.validation),
         )
+
+    @cached_property
+    def sample_key(self):
+        """What siblings have in common besides ``common`` and the digest of their inputs."""
+        samples = self.samples
+        parts = [samples.target.tobytes()]
+        if samples.weight is not None:
+            parts.append(samples.weight.tobytes())
+        if len(samples) > self.batch_size:
+            parts.append(self.shuffle_state.numpy().tobytes())
+        return samples.X.shape, tuple(parts)
 
     @cached_property
     def n_bytes(self):

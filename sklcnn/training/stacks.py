@@ -2,7 +2,9 @@
 
 A stack is a module whose parameters have a leading axis of members. Data, seed, the numbers of the
 solver, penalty and the moment of stopping are each member's own; what else differs makes another
-stack. A stack of one has no leading axis: it is the ordinary fit.
+stack. A stack of one has no leading axis: it is the ordinary fit. Members that train on the same
+samples in the same order, such as the candidates of a grid search on one fold, are *siblings*: they
+stand in a row and share one copy of their inputs.
 """
 
 import copy
@@ -15,9 +17,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklcnn.nn.gradients import takes_siblings
 from sklcnn.training.jobs import Job, Samples
 
-__all__ = ["Stack", "group_jobs", "is_large", "make_stack", "spread"]
+__all__ = ["Stack", "group_jobs", "is_large", "make_stack", "n_siblings", "spread"]
 
 # Members whose numbers of samples differ are padded by samples of weight zero, up to this share.
 MAX_PADDING = 0.25
@@ -25,6 +28,8 @@ MAX_PADDING = 0.25
 MIN_PADDING_BYTES = 4 * 2**20
 # Threads that train smaller stacks than this side by side keep the interpreter from each other.
 LARGE_BYTES = 6 * 2**20
+# Fewer siblings gain too little from sharing their inputs to leave the others' stack for it.
+MIN_SIBLINGS = 4
 # What one step touches should stay in the cache: beyond it stacking gains nothing on a CPU.
 CACHE_BYTES = 32 * 2**20
 # On a GPU a stack fills this share of the free memory.
@@ -40,6 +45,7 @@ class Stack:
     samples: Samples | None
     validation: Samples | None
     kept: nn.Module  # what members leave with: the module itself, or its weights of the best epoch
+    n_siblings: int = 1  # members in a row that share their inputs
 
     @property
     def stacked(self):
@@ -77,14 +83,33 @@ def group_jobs(jobs, memory=None, n_threads=1):
     groups : list of lists of int
         Every position once.
     """
-    groups: dict[Any, list[int]] = {}
-    for position, job in enumerate(jobs):
-        groups.setdefault(job.common or position, []).append(position)
     chunks = []
-    for group in groups.values():
-        group.sort(key=lambda position: len(jobs[position].samples))
-        chunks += _chunks(group, jobs, memory, n_threads)
+    for group in _collect(range(len(jobs)), lambda position: jobs[position].common or position):
+        for families in _collect(_siblings(group, jobs, memory), len):
+            families.sort(key=lambda family: len(jobs[family[0]].samples))
+            chunks += _chunks(families, jobs, memory, n_threads)
     return chunks
+
+
+def _collect(entries, key):
+    """Return lists of the entries that have the same key."""
+    found: dict[Any, list[Any]] = {}
+    for entry in entries:
+        found.setdefault(key(entry), []).append(entry)
+    return list(found.values())
+
+
+def _siblings(group, jobs, memory=None):
+    """Return families: lists of positions whose samples, in the order that they come, are equal."""
+    families = []
+    for alike in _collect(group, lambda position: jobs[position].sample_key):
+        if len(alike) < MIN_SIBLINGS or not takes_siblings(jobs[alike[0]].module):
+            families += [[position] for position in alike]
+            continue
+        for family in _collect(alike, lambda position: jobs[position].samples.digest):
+            most = _max_siblings(jobs[family[0]], memory) if len(family) >= MIN_SIBLINGS else 1
+            families += _cut(family, most)
+    return families
 
 
 def spread(stacks):
@@ -106,11 +131,13 @@ def make_stack(jobs):
     """Return the stack of some jobs; a single one keeps its module and its shapes."""
     job = jobs[0]
     dtype = next(job.module.parameters()).dtype
+    siblings = 1
     if len(jobs) == 1:
         module, samples, validation = job.module, job.samples, job.validation
     else:
+        siblings = n_siblings(jobs)
         module = _stack_modules([job.module for job in jobs])
-        samples = _stack_samples([job.samples for job in jobs])
+        samples = _stack_samples([job.samples for job in jobs], siblings)
         validation = job.validation and _stack_samples([job.validation for job in jobs])
     return Stack(
         list(jobs),
@@ -118,61 +145,88 @@ def make_stack(jobs):
         samples and samples.to(job.device, dtype),
         validation and validation.to(job.device, dtype),
         copy.deepcopy(module) if job.early_stopping else module,
+        siblings,
     )
 
 
-def _chunks(group, jobs, memory, n_threads):
-    """Cut positions, sorted by number of samples, where padding or memory would be wasted."""
-    runs, padding = [[group[0]]], 0
-    for position in group[1:]:
-        run, job = runs[-1], jobs[position]
-        shortest, longest = len(jobs[run[0]].samples), len(job.samples)
-        padding += len(run) * (longest - len(jobs[run[-1]].samples)) * _sample_bytes(job)
+def n_siblings(jobs):
+    """Return how many jobs in a row share their samples, all along; 1 if that is not so."""
+    families = _siblings(range(len(jobs)), jobs)
+    size = len(families[0])
+    rows = list(range(len(jobs)))
+    return size if families == [rows[i : i + size] for i in range(0, len(rows), size)] else 1
+
+
+def _chunks(families, jobs, memory, n_threads):
+    """Cut families, sorted by number of samples, where padding or memory would be wasted."""
+    runs, padding = [[families[0]]], 0
+    for family in families[1:]:
+        run, job = runs[-1], jobs[family[0]]
+        shortest, longest = len(jobs[run[0][0]].samples), len(job.samples)
+        size = _sample_bytes(job, len(family))
+        padding += len(run) * (longest - len(jobs[run[-1][0]].samples)) * size
         if longest > (1 + MAX_PADDING) * shortest and padding > MIN_PADDING_BYTES:
             runs.append([])
             padding = 0
-        runs[-1].append(position)
-    return [chunk for run in runs for chunk in _cut_evenly(run, jobs[run[-1]], memory, n_threads)]
+        runs[-1].append(family)
+    parts = [part for run in runs for part in _cut(run, _most(run, jobs, memory, n_threads))]
+    return [[position for family in part for position in family] for part in parts]
 
 
-def _cut_evenly(run, longest, memory, n_threads):
-    """Cut positions into as few parts as fit, or one for each thread if they stay large enough."""
-    n_parts = -(-len(run) // _max_members(longest, memory))
+def _most(run, jobs, memory, n_threads):
+    """Families that fit a stack; fewer if each thread then has a large stack of its own."""
+    longest = jobs[run[-1][0]]
+    size = _step_bytes(longest, len(run[-1]))
+    most = max(1, int(_room(longest, memory) // size))
     if longest.device.type == "cpu":
-        n_large = len(run) * _step_bytes(longest) // LARGE_BYTES
-        n_parts = max(n_parts, min(n_threads, n_large))
-    bounds = [len(run) * part // n_parts for part in range(n_parts + 1)]
-    return [run[begin:end] for begin, end in pairwise(bounds)]
+        n_large = min(n_threads, len(run) * size // LARGE_BYTES)
+        most = min(most, -(-len(run) // max(1, n_large)))
+    return most
+
+
+def _cut(entries, most):
+    """Cut a list into as few parts of about equal length as keep within a length."""
+    n_parts = -(-len(entries) // most)
+    bounds = [len(entries) * part // n_parts for part in range(n_parts + 1)]
+    return [entries[begin:end] for begin, end in pairwise(bounds)]
 
 
 def is_large(jobs):
     """Whether a step of a stack takes long enough for a thread, or several, of its own."""
     longest = max(jobs, key=lambda job: len(job.samples))
-    return longest.device.type == "cpu" and len(jobs) * _step_bytes(longest) >= LARGE_BYTES
+    siblings = n_siblings(jobs)
+    size = len(jobs) // siblings * _step_bytes(longest, siblings)
+    return longest.device.type == "cpu" and size >= LARGE_BYTES
 
 
-def _sample_bytes(job):
+def _sample_bytes(job, siblings=1):
     """Size of what a step touches for each sample: cut patches, responses and their gradient."""
     module = job.module
     n_blocks, patch_size, n_sharing = module.blocks
-    entries = n_blocks * n_sharing * (patch_size + 1 + 2 * module.weight.shape[-2])
-    return entries * module.weight.element_size()
+    rows = patch_size + 1 + 2 * siblings * module.weight.shape[-2]
+    return n_blocks * n_sharing * rows * module.weight.element_size()
 
 
-def _step_bytes(job):
-    """Size of what a step of one member touches."""
+def _step_bytes(job, siblings=1):
+    """Size of what a step of some siblings touches."""
     n_parameters = sum(parameter.numel() for parameter in job.module.parameters())
     parameters = 4 * n_parameters * job.module.weight.element_size()
-    return min(job.batch_size, len(job.samples)) * _sample_bytes(job) + parameters
+    batch_size = min(job.batch_size, len(job.samples))
+    return batch_size * _sample_bytes(job, siblings) + siblings * parameters
 
 
-def _max_members(job, memory):
-    """Members whose step fits the cache, or a share of the free memory of a GPU, or the budget."""
-    size = _step_bytes(job)
+def _room(job, memory):
+    """Size of a step that fits the cache, or a share of the free memory of a GPU, or the budget."""
     if job.device.type == "cuda":
-        room = memory or int(GPU_SHARE * torch.cuda.mem_get_info(job.device)[0])
-        return max(1, room // (4 * size))
-    return max(1, int(min(CACHE_BYTES // size, (memory or math.inf) // (4 * size))))
+        return (memory or int(GPU_SHARE * torch.cuda.mem_get_info(job.device)[0])) // 4
+    return min(CACHE_BYTES, (memory or math.inf) // 4)
+
+
+def _max_siblings(job, memory):
+    """Siblings that fit the room beside the inputs that they share, at least one."""
+    alone = _step_bytes(job)
+    each = _step_bytes(job, 2) - alone
+    return max(1, int((_room(job, memory) - alone) // each) + 1)
 
 
 def _stack_modules(modules):
@@ -183,12 +237,15 @@ def _stack_modules(modules):
     return stack
 
 
-def _stack_samples(members):
-    """Stack the samples of all members; the shorter ones end in samples of weight zero."""
+def _stack_samples(members, siblings=1):
+    """Stack the samples of all members; the shorter ones end in samples of weight zero.
+
+    Siblings share a row of inputs.
+    """
     n_samples = max(map(len, members))
     alike = all(member.weight is None and len(member) == n_samples for member in members)
     return Samples(
-        np.stack([_pad(member.X, n_samples) for member in members]),
+        np.stack([_pad(member.X, n_samples) for member in members[::siblings]]),
         np.stack([_pad(member.target, n_samples) for member in members]),
         None if alike else np.stack([_pad(_weight(member), n_samples) for member in members]),
     )

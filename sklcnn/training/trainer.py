@@ -256,7 +256,14 @@ class Trainer(NeuralNet):
         self._leave(places)
 
     def _compact(self):
-        keep = np.flatnonzero(self.alive_)
+        """Take members that have ended out of the stack; every family keeps as many siblings."""
+        alive = self.alive_.reshape(-1, self.n_siblings_)
+        families, n_siblings = np.flatnonzero(alive.any(axis=1)), int(alive.sum(axis=1).max())
+        first = np.argsort(~alive[families], axis=1, kind="stable")[:, :n_siblings]
+        keep = (families[:, None] * self.n_siblings_ + np.sort(first, axis=1)).ravel()
+        if len(keep) > COMPACT_SHARE * len(self.alive_):
+            return
+        self.n_siblings_ = n_siblings
         rows = torch.from_numpy(keep).to(self.device)
         self.optimizer_.keep(rows)
         for module in {self.module_, self.stack.kept}:
@@ -295,9 +302,17 @@ class Trainer(NeuralNet):
             self.stack.numbers("alpha"),
             self.stack.stacked,
         )
-        self.generators_ = [torch.Generator() for _ in self.stack.jobs]
-        for generator, job in zip(self.generators_, self.stack.jobs, strict=True):
-            generator.set_state(job.shuffle_state)
+        self.n_siblings_ = self.stack.n_siblings
+        self.generators_ = []
+        for place, job in enumerate(self.stack.jobs):
+            eldest = place - place % self.n_siblings_
+            state = job.shuffle_state
+            if place > eldest and torch.equal(state, self.stack.jobs[eldest].shuffle_state):
+                generator = self.generators_[eldest]  # siblings draw one order together
+            else:
+                generator = torch.Generator()
+                generator.set_state(state)
+            self.generators_.append(generator)
         self.batches_ = []
         self.space_ = Workspace()
         return self
@@ -324,9 +339,10 @@ class Trainer(NeuralNet):
         return batches
 
     def _draw_order(self, n_samples):
-        """Return a new order of the samples, (n_samples,) or (n_members, n_samples)."""
+        """Return a new order of the samples, (n_samples,) or (n_inputs, n_samples)."""
         orders = []
-        for number, generator in zip(self.members_, self.generators_, strict=True):
+        for place in range(0, len(self.members_), self.n_siblings_):
+            number, generator = self.members_[place], self.generators_[place]
             own = len(self.stack.jobs[number].samples) if self.stack.stacked else n_samples
             order = torch.randperm(own, generator=generator)
             orders.append(torch.cat([order, torch.arange(own, n_samples)]))
