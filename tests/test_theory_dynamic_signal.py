@@ -1,13 +1,20 @@
-"""Error rates of the Dynamic Signal Distribution against integrals, simulation and tables."""
+"""The best rules of the Dynamic Signal Distribution against integrals, simulation and tables."""
 
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.special import expit
 from scipy.stats import norm
 
-from sklcnn.theory import bayes_error, dynamic_signal, linear_error, log_odds
+from sklcnn.theory import (
+    bayes_error,
+    bayes_squared_risk,
+    dynamic_signal,
+    linear_squared_risk,
+    log_odds,
+)
 
 NOISES = [0.02, 0.05, 0.0556, 0.1, 0.2, 0.35, 0.6, 0.7, 1.0, 3.0, 100.0]
 
@@ -157,24 +164,73 @@ def test_bayes_error_contract_bad_arguments(arguments, message):
         bayes_error(**arguments)
 
 
-# --- linear error --------------------------------------------------------------------------------
+# --- Bayes squared risk --------------------------------------------------------------------------
 
 
-def test_linear_error_oracle_table():
+def test_bayes_squared_risk_oracle_table():
     noise = [0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 1.0]
-    expected = [0.0127, 0.132, 0.186, 0.228, 0.288, 0.327, 0.412]
-    np.testing.assert_allclose(linear_error(20, noise), expected, atol=6e-4)
+    expected = [0, 0.0087, 0.0712, 0.203, 0.501, 0.701, 0.947]
+    np.testing.assert_allclose(bayes_squared_risk(20, noise), expected, rtol=4e-3, atol=1e-9)
 
 
-def test_linear_error_limits():
-    np.testing.assert_allclose(linear_error(1, NOISES), bayes_error(1, NOISES))
-    assert linear_error(10, 0.0) == 0
-    assert (linear_error(10, NOISES) >= bayes_error(10, NOISES)).all()
+@pytest.mark.parametrize(("n_patches", "noise"), [(3, 0.6), (10, 0.3), (20, 0.5), (100, 2.0)])
+def test_bayes_squared_risk_oracle_posterior(n_patches, noise):
+    # The mean squared error of the posterior mean, from the scores themselves and the label 1.
+    rng = np.random.default_rng(0)
+    scores = noise * rng.standard_normal((100_000, n_patches))
+    scores[:, 0] += 1
+    squared = (1 - np.tanh(log_odds(scores, noise) / 2)) ** 2
+    margin = 4 * squared.std() / len(squared) ** 0.5
+    assert margin < 0.03
+    assert abs(squared.mean() - bayes_squared_risk(n_patches, noise)) < margin
 
 
-def test_linear_error_contract_bad_arguments():
-    with pytest.raises(ValueError, match="noise must be"):
-        linear_error(3, -1)
+@pytest.mark.parametrize("noise", [0.03, 0.1, 0.3, 1.0, 10.0])
+def test_bayes_squared_risk_oracle_one_integral(noise):
+    # One patch: L = 2 s / noise^2 with s ~ N(1, noise^2). The risk is E sech^2 of half of that,
+    # taken about where rare errors happen, at s = 0 and in units of noise^2.
+    def density(s):
+        return np.exp(-((s - 1) ** 2 - 1) / 2 / noise**2) / np.cosh(s / noise**2) ** 2
+
+    width = 20 * noise**2 if noise < 0.25 else 1 + 10 * noise
+    risk, _ = quad(density, -width, width, points=[0], limit=200, epsabs=0, epsrel=1e-11)
+    risk *= np.exp(-1 / 2 / noise**2) / noise / (2 * np.pi) ** 0.5
+    np.testing.assert_allclose(bayes_squared_risk(1, noise), risk, rtol=1e-8)
+    # Two patches: L / 2 is normal, as for one patch with more noise.
+    np.testing.assert_allclose(bayes_squared_risk(2, noise / 2**0.5), risk, rtol=1e-8)
+
+
+def test_bayes_squared_risk_limit_small_noise():
+    assert bayes_squared_risk(10, 0.0) == 0
+    # On either side of the switch to the first order.
+    above, below = bayes_squared_risk(10, [1 / 17.999, 1 / 18.001])
+    first_order = 9 * bayes_squared_risk(2, [1 / 17.999, 1 / 18.001])
+    np.testing.assert_allclose([above, below], first_order, rtol=1e-10)
+
+
+def test_bayes_squared_risk_limit_large_noise():
+    # The posterior mean turns linear, and the signal explains 1 / (n_patches noise^2) of the label.
+    gain = 1 - bayes_squared_risk([1, 4, 100], 100.0)
+    np.testing.assert_allclose(gain, 1 / np.array([1, 4, 100]) / 1e4, rtol=3e-4)
+
+
+def test_bayes_squared_risk_invariance_order():
+    # For the posterior mean m, 2 error = E (1 - |m|) and risk = E (1 - |m|) (1 + |m|).
+    n_patches, noise = np.array([[1], [2], [5], [10], [100]]), np.linspace(0.05, 1.2, 30)
+    risk, error = bayes_squared_risk(n_patches, noise), bayes_error(n_patches, noise)
+    assert (np.diff(risk, axis=0) > 0).all()
+    assert (np.diff(risk, axis=1) > 0).all()
+    assert (risk > 2 * error).all()
+    assert (risk < 4 * error).all()
+    assert (risk < linear_squared_risk(n_patches, noise)).all()
+
+
+def test_bayes_squared_risk_contract():
+    risk = bayes_squared_risk(np.array([[1], [7]]), [0.2, 0.4, 0.8])
+    assert risk.shape == (2, 3)
+    assert risk[1, 1] == bayes_squared_risk(7, 0.4)
+    with pytest.raises(ValueError, match="n_patches must be"):
+        bayes_squared_risk(0, 0.1)
 
 
 # --- log-odds ------------------------------------------------------------------------------------
