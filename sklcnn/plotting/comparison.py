@@ -1,31 +1,15 @@
-"""Figures: classes that hold arrays and draw them. Nothing here computes, nothing knows a model."""
+"""Learning curves of network families, and what each ingredient is worth."""
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["FAMILY_STYLES", "ComparisonDisplay"]
+from .styles import FAMILY_STYLES, GREY
 
+__all__ = ["ComparisonDisplay", "stack_png"]
 
-@dataclass(frozen=True)
-class _Style:
-    """How one network family looks in every figure."""
-
-    color: str
-    marker: str
-
-
-# Okabe and Ito's palette, which colour-blind readers can tell apart; the markers serve print.
-FAMILY_STYLES = {
-    "FCN": _Style("#0072B2", "o"),
-    "LCN": _Style("#E69F00", "s"),
-    "CNN": _Style("#009E73", "^"),
-    "pooled CNN": _Style("#CC79A7", "D"),
-}
-_GREY = "0.45"
 _SIZE = (12.0, 4.1)  # of a row of three panels, in inches
 _STUB = 1.4  # length of an arrow that stands for an open end, as a factor
 
@@ -136,13 +120,13 @@ class ComparisonDisplay:
             self.lines_.setdefault(family, []).append(line)
         bottom, top, near = self._accuracy_range()
         label = "majority class" if near else f"majority class, {np.max(self.baseline):.2f} (below)"
-        ax.plot(self.sizes, self.baseline, color=_GREY, ls=":", lw=1.4, label=label)
+        ax.plot(self.sizes, self.baseline, color=GREY, ls=":", lw=1.4, label=label)
         ax.set(title=title, xlabel="training samples", ylabel="test accuracy", ylim=(bottom, top))
         self._number_sizes(ax)
 
     def _plot_factors(self, ax):
         """Points with intervals; hollow points and arrows where the sizes give only a bound."""
-        ax.axhline(1.0, color=_GREY, lw=1)
+        ax.axhline(1.0, color=GREY, lw=1)
         dodges = np.linspace(-1, 1, len(self.factors)) if len(self.factors) > 1 else [0.0]
         for dodge, (ingredient, worth) in zip(dodges, self.factors.items(), strict=True):
             self._plot_ingredient(ax, ingredient, worth, np.asarray(self.sizes) * 1.07**dodge)
@@ -156,7 +140,7 @@ class ComparisonDisplay:
             ylabel="sample-efficiency factor",
         )
         for text, at, align in (("helps", 0.97, "top"), ("hurts", 0.03, "bottom")):
-            ax.text(0.015, at, text, transform=ax.transAxes, va=align, color=_GREY, style="italic")
+            ax.text(0.015, at, text, transform=ax.transAxes, va=align, color=GREY, style="italic")
         ax.legend(
             loc="upper center",
             bbox_to_anchor=(0.5, -0.3),  # below: points may be anywhere

@@ -1,0 +1,17 @@
+"""Figures: classes that hold arrays and draw them. They know no model and train nothing."""
+
+from .comparison import ComparisonDisplay
+from .comparison import stack_png as stack_png
+from .filters import FilterDisplay
+from .phase import PhaseDisplay
+from .sample_complexity import SampleComplexityDisplay
+from .styles import ESTIMATOR_STYLES, FAMILY_STYLES
+
+__all__ = [
+    "FAMILY_STYLES",
+    "ESTIMATOR_STYLES",
+    "ComparisonDisplay",
+    "SampleComplexityDisplay",
+    "FilterDisplay",
+    "PhaseDisplay",
+]
