@@ -1,6 +1,27 @@
 """Laws of data: they draw (X, y) and know their own best rule."""
 
-from .dynamic_signal import DynamicSignal, make_dsd, make_ssd
+from .detection import PatternDetection, ReplacedPatch
+from .dynamic_signal import DynamicSignal
+from .generators import make_dsd, make_ssd
+from .patterns import KPattern, SignedOneHot, Textures
+from .rotations import RotatedLaw
 from .sphere import SphereTeacher, make_sphere
+from .symmetry import ChannelNorm, LinearConvolution, LocalPairs, QuadraticHalves
 
-__all__ = ["DynamicSignal", "SphereTeacher", "make_dsd", "make_ssd", "make_sphere"]
+__all__ = [
+    "ChannelNorm",
+    "DynamicSignal",
+    "KPattern",
+    "LinearConvolution",
+    "LocalPairs",
+    "PatternDetection",
+    "QuadraticHalves",
+    "ReplacedPatch",
+    "RotatedLaw",
+    "SignedOneHot",
+    "SphereTeacher",
+    "Textures",
+    "make_dsd",
+    "make_sphere",
+    "make_ssd",
+]

@@ -27,9 +27,10 @@ class _Data:
     candidates: np.ndarray  # (n_samples, n_candidates, patch_size), signal with sign +1 in one each
     power: float  # mean over samples of the squared norm of all features
     n_features: int
+    log_weights: np.ndarray | float = 0.0  # (n_candidates,), of the places, zero if all are alike
 
 
-def estimate_signal(patches, places):
+def estimate_signal(patches, places, log_weights=0.0):
     """Estimate signal and noise when one of the ``places`` holds signal + noise, the rest noise.
 
     EM climbs from several starts, and the highest summit is kept. Where only one place is allowed,
@@ -41,6 +42,8 @@ def estimate_signal(patches, places):
         Samples multiplied by their label, so that the signal has sign +1.
     places : slice
         The patches among which the signal may be.
+    log_weights : ndarray of shape (n_places,) or 0, default=0
+        Logarithms of the probabilities of these places over their mean.
 
     Returns
     -------
@@ -48,7 +51,7 @@ def estimate_signal(patches, places):
     """
     n_samples, n_patches, patch_size = patches.shape
     power = np.einsum("nkd,nkd->", patches, patches) / n_samples
-    data = _Data(patches[:, places], power, n_patches * patch_size)
+    data = _Data(patches[:, places], power, n_patches * patch_size, log_weights)
     return max(
         (_climb(data, start) for start in _starts(data.candidates)),
         key=lambda estimate: estimate.log_likelihoods[-1],
@@ -88,7 +91,7 @@ def _climb(data, signal):
 def _em_step(data, signal, variance, floor):
     """Return the log-likelihood of the guess, and the next guess."""
     n_samples, n_places, patch_size = data.candidates.shape
-    scores = data.candidates @ signal / variance  # (n_samples, n_places)
+    scores = data.candidates @ signal / variance + data.log_weights  # (n_samples, n_places)
     top = scores.max(axis=1, keepdims=True)
     share = np.exp(scores - top)
     total = share.sum(axis=1, keepdims=True)
