@@ -434,6 +434,12 @@ class DynamicSignal(ClassifierMixin, AbstractLaw):
         n_places = len(range(self.n_patches)[self._places()])
         return n_places, self.noise / np.linalg.norm(self.true_signal)
 
+    @property
+    def is_dsd(self) -> bool:
+        """Whether this is the paper's Dynamic Signal Distribution, without any extension."""
+        static = self.static or self.location is not None
+        return self._is_plain() and not static and self.label_noise == 0
+
     def _is_plain(self):
         """Whether the law is that of the paper, but for label noise."""
         return (

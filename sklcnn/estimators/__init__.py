@@ -1,6 +1,7 @@
 """Fully connected, locally connected and convolutional networks as scikit-learn estimators."""
 
 from sklcnn.estimators.classifiers import CNNClassifier, FCNClassifier, LCNClassifier
+from sklcnn.estimators.presets import dsd_network
 from sklcnn.estimators.regressors import CNNRegressor, FCNRegressor, LCNRegressor
 
 __all__ = [
@@ -10,4 +11,5 @@ __all__ = [
     "FCNRegressor",
     "LCNClassifier",
     "LCNRegressor",
+    "dsd_network",
 ]

@@ -23,6 +23,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from sklcnn.estimators.reports import CallbackSupportMixin, FitReport
 from sklcnn.nn import ACTIVATIONS, PatchNetwork
 from sklcnn.training import (
+    SOLVERS,
     Job,
     Samples,
     make_net,
@@ -48,7 +49,8 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         "n_filters": [Interval(Integral, 1, None, closed="left"), tuple],
         "activation": [StrOptions({*ACTIVATIONS, "soft_threshold"})],
         "readout": [StrOptions({"linear", "sum"})],
-        "solver": [StrOptions({"gd", "sgd", "adam"}), BaseEstimator],
+        "init_scale": [Interval(Real, 0, None, closed="left")],
+        "solver": [StrOptions(set(SOLVERS)), BaseEstimator],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -136,6 +138,11 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
 
     def _fit_epoch(self, X, y, sample_weight, classes=None):
         """Train for one epoch, from where the last call left off."""
+        if make_solver(self.solver).n_steps is not None:
+            raise ValueError(
+                f"solver={self.solver!r} takes its steps all at once and cannot go on: use fit, or "
+                "another solver."
+            )
         start = "resume" if hasattr(self, "module_") else "fresh"
         samples = self._check_samples(X, y, sample_weight, start == "fresh", classes)
         return self._train(samples, None, start, max_iter=1, tol=None, early_stopping=False)
@@ -242,12 +249,13 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
             pooling=self.pooling,
             readout=self.readout,
             generator=generator,
+            init_scale=self.init_scale,
             dtype=getattr(torch, self.dtype),
         )
 
     def _job(self, module, n_train, **training):
         """Return a job with the parameters of this estimator."""
-        solver = make_solver(self.solver)
+        solver = make_solver(self.solver).settle(module)
         batch_size = min(200, n_train) if self.batch_size == "auto" else self.batch_size
         parameters = {
             "loss": self.loss,
@@ -262,6 +270,8 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
             "callbacks": tuple(self.callbacks or ()),
             "verbose": int(self.verbose),
         }
+        if solver.n_steps is not None:
+            training |= {"max_iter": solver.n_steps, "tol": None}
         return Job(module=module, solver=solver, **(parameters | training))
 
     # finish

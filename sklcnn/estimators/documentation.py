@@ -41,6 +41,9 @@ activation : {"relu", "soft_threshold", "identity", "tanh", "gelu"}, default="re
     threshold b for the whole network, in the place of biases.
 readout : {"linear", "sum"}, default="linear"
     Learned weights and bias, or the plain sum of all responses (one output only).
+init_scale : float, default=1.0
+    Factor on the initial filters, whose entries are Gaussian of variance 1 / fan-in (2 / fan-in
+    before a ReLU).
 """
 
 CLASSIFIER_LOSS = """
@@ -55,9 +58,10 @@ loss : {"squared_error"}, default="squared_error"
 """
 
 TRAINING = """
-solver : {"gd", "sgd", "adam"} or solver object, default="adam"
-    Full-batch gradient descent, mini-batch SGD with Nesterov momentum, or Adam. Objects of
-    :mod:`sklcnn.training` set momentum, projection of the filters and gradient clipping.
+solver : {"gd", "sgd", "adam", "two_step"} or solver object, default="adam"
+    Full-batch gradient descent, mini-batch SGD with Nesterov momentum, Adam, or the two large steps
+    of the theory (which set ``learning_rate_init``, ``max_iter`` and ``tol`` themselves). Objects
+    of :mod:`sklcnn.training` set momentum, projection of the filters and gradient clipping.
 learning_rate_init : float, default={learning_rate_init}
     Size of the steps.
 max_iter : int, default=200

@@ -42,6 +42,8 @@ class PatchNetwork(nn.Module):
         ``"sum"`` adds all responses with unit weights and has no parameters.
     generator : torch.Generator or None, default=None
         Source of the initial weights; None leaves them uninitialised for a ``load_state_dict``.
+    init_scale : float, default=1.0
+        Factor on the initial filters.
     dtype : torch.dtype, default=torch.float32
         Of all parameters.
 
@@ -76,6 +78,7 @@ class PatchNetwork(nn.Module):
         pooling=None,
         readout="linear",
         generator=None,
+        init_scale=1.0,
         dtype=torch.float32,
     ):
         super().__init__()
@@ -94,7 +97,7 @@ class PatchNetwork(nn.Module):
             self.readout_weight = _parameter((n_outputs, n_responses), dtype)
             self.readout_bias = _parameter((n_outputs,), dtype)
         if generator is not None:
-            self.reset_parameters(generator)
+            self.reset_parameters(generator, init_scale)
 
     def _lay_out(self, patch_indices, filter_groups, n_groups):
         """Order the patches by group; groups of unequal size borrow a copy of the filters each."""
@@ -121,9 +124,9 @@ class PatchNetwork(nn.Module):
         return (*kinds, self.blocks, self.rows.cpu().numpy().tobytes(), lender)
 
     @torch.no_grad()
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator, init_scale=1.0):
         """Draw Gaussian weights of variance 1 / fan-in (2 / fan-in before a ReLU), zero biases."""
-        gain = math.sqrt(2) if self.activation in ("relu", "gelu") else 1.0
+        gain = init_scale * (math.sqrt(2) if self.activation in ("relu", "gelu") else 1.0)
         for name, parameter in self.named_parameters():
             if "weight" not in name:
                 parameter.zero_()

@@ -3,18 +3,28 @@
 from sklcnn.training.backend import fit_many, fleet, train_one
 from sklcnn.training.batches import outputs
 from sklcnn.training.jobs import Job, Samples, Trained
-from sklcnn.training.solvers import SGD, AbstractSolver, Adam, GradientDescent, make_solver
+from sklcnn.training.solvers import (
+    SGD,
+    SOLVERS,
+    AbstractSolver,
+    Adam,
+    GradientDescent,
+    TwoStep,
+    make_solver,
+)
 from sklcnn.training.stacks import make_stack
 from sklcnn.training.trainer import make_net, resolve_device, train
 
 __all__ = [
     "SGD",
+    "SOLVERS",
     "AbstractSolver",
     "Adam",
     "GradientDescent",
     "Job",
     "Samples",
     "Trained",
+    "TwoStep",
     "fit_many",
     "fleet",
     "make_net",

@@ -20,10 +20,12 @@ class FitProgress:
 
     Parameters
     ----------
-    n_fits : int
-        Fits of all stages together.
+    n_fits : int or float
+        Fits of all stages together, or the work that they are expected to be.
     enabled : bool, default=True
         False shows nothing.
+    counted : bool, default=True
+        Whether to show how many of the fits are done, or the share of the work.
 
     Examples
     --------
@@ -33,14 +35,14 @@ class FitProgress:
     ...     progress.advance()
     """
 
-    def __init__(self, n_fits, enabled=True):
+    def __init__(self, n_fits, enabled=True, counted=True):
         self._n_fits = n_fits
         self._console = Console(stderr=True, quiet=not enabled, highlight=False)
+        share = [TextColumn("{task.percentage:>3.0f} %")]
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("fits"),
+            *([MofNCompleteColumn(), TextColumn("fits")] if counted else share),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -85,7 +87,7 @@ class FitProgress:
 
         Parameters
         ----------
-        n_fits : int, default=1
-            Fits that are done.
+        n_fits : int or float, default=1
+            Fits, or work, that is done.
         """
         self._bar.advance(self._task, n_fits)

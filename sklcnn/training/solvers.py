@@ -12,7 +12,18 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-__all__ = ["SGD", "AbstractSolver", "Adam", "GradientDescent", "Stepper", "make_solver"]
+from sklcnn.theory import two_step_constants
+
+__all__ = [
+    "SGD",
+    "SOLVERS",
+    "AbstractSolver",
+    "Adam",
+    "GradientDescent",
+    "Stepper",
+    "TwoStep",
+    "make_solver",
+]
 
 PROJECTIONS = (None, "unit_ball", "unit_sphere")
 
@@ -24,14 +35,24 @@ class AbstractSolver(BaseEstimator):
     """
 
     full_batch = False
+    n_steps: int | None = None  # None: as many as the estimator says
     numbers: tuple[str, ...] = ()
+    clip_norm: float | None = None
+    bias_learning_rate: float | None = None
 
     @property
     def kind(self):
         """What members of one stack must have in common."""
         values = vars(self).items()
         rest = (repr(value) for name, value in values if name not in self.numbers)
-        return type(self), self.clip_norm is None, *rest
+        return type(self), self.clip_norm is None, self.bias_learning_rate is None, *rest
+
+    def settle(self, network):
+        """Return the solver with all its numbers, those that depend on the network included."""
+        return self
+
+    def place(self, threshold, state):
+        """Put the threshold of soft thresholds where a schedule wants it after a step."""
 
     def check(self):
         """Raise ValueError for a parameter out of range, naming it."""
@@ -39,8 +60,14 @@ class AbstractSolver(BaseEstimator):
             raise ValueError(
                 f"projection={self.projection!r} of {self!r} must be one of {PROJECTIONS}."
             )
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise ValueError(f"clip_norm={self.clip_norm} of {self!r} must be positive or None.")
+        for name in ("clip_norm", "bias_learning_rate", "first_rate", "second_rate"):
+            value = getattr(self, name, None)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name}={value} of {self!r} must be positive or None.")
+        for name in ("first_threshold", "second_threshold"):
+            value = getattr(self, name, None)
+            if value is not None and not value >= 0:
+                raise ValueError(f"{name}={value} of {self!r} must be at least 0 or None.")
         for name in ("momentum", "beta_1", "beta_2"):
             if not 0 <= getattr(self, name, 0) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} of {self!r} must lie in [0, 1).")
@@ -57,6 +84,12 @@ class GradientDescent(AbstractSolver):
         Where every filter is projected after each step (Euclidean norm).
     clip_norm : float or None, default=None
         Largest Euclidean norm of the gradient of all parameters together; None does not clip.
+    bias_learning_rate : float or None, default=None
+        Size of the steps of biases and thresholds; None is that of the weights. A scheduler that
+        changes the rate of the weights changes this one by the same factor.
+    min_threshold : float or None, default=None
+        Where the threshold of soft thresholds is held from below after each step; 0 keeps them a
+        shrinkage.
 
     Examples
     --------
@@ -66,7 +99,7 @@ class GradientDescent(AbstractSolver):
     """
 
     full_batch = True
-    numbers = ("momentum", "clip_norm")
+    numbers = ("momentum", "clip_norm", "bias_learning_rate")
 
     def __init__(
         self,
@@ -74,14 +107,23 @@ class GradientDescent(AbstractSolver):
         *,
         projection: str | None = None,
         clip_norm: float | None = None,
+        bias_learning_rate: float | None = None,
+        min_threshold: float | None = None,
     ) -> None:
         self.momentum = momentum
         self.projection = projection
         self.clip_norm = clip_norm
+        self.bias_learning_rate = bias_learning_rate
+        self.min_threshold = min_threshold
 
     def update(self, parameters, gradients, states, learning_rate):
         """Take one step."""
         _momentum_step(parameters, gradients, states, learning_rate, self.momentum, nesterov=False)
+
+    def place(self, threshold, state):
+        """Hold the threshold from below."""
+        if self.min_threshold is not None:
+            threshold.clamp_min_(self.min_threshold)
 
 
 class SGD(AbstractSolver):
@@ -188,6 +230,126 @@ class Adam(AbstractSolver):
         _add_scaled(parameters, steps, -learning_rate / (1 - self.beta_1**step))
 
 
+class TwoStep(AbstractSolver):
+    r"""Two large steps of full-batch gradient descent with thresholds set by schedule.
+
+    From small weights and a threshold of zero, where the network is linear: a step of size
+    ``first_rate`` along the gradient; every filter is projected to the unit sphere; the threshold
+    is set to ``first_threshold``, above the noise of a patch and below the signal. A step of size
+    ``second_rate``, which outweighs the first; projection; ``second_threshold``. The rule commutes
+    with rotations of patches and permutations of them, so that it is an equivariant algorithm.
+
+    It is made for networks of soft thresholds that are added up (``readout="sum"``), such as
+    `sklcnn.dsd_network`, and sets ``learning_rate_init``, ``max_iter`` and ``tol`` itself.
+
+    Parameters
+    ----------
+    first_rate : float or None, default=None
+        Size of the first step; None is the constant of the paper, for this and the other numbers.
+    second_rate : float or None, default=None
+        Size of the second step.
+    first_threshold : float or None, default=None
+        Threshold during the second step, at least 0.
+    second_threshold : float or None, default=None
+        Threshold afterwards, at least 0.
+    projection : {None, "unit_ball", "unit_sphere"}, default="unit_sphere"
+        Where every filter is projected after each step (Euclidean norm).
+
+    See Also
+    --------
+    sklcnn.theory.two_step_constants : The literal constants.
+
+    Notes
+    -----
+    The literal constants are asymptotic: in networks of ordinary size their thresholds shut out no
+    noise, and what comes out is a linear classifier. With ``loss="log_loss"`` it is a good one.
+    With the squared loss it is the opposite of one: filters of unit length are longer than those
+    of the best linear network, so that the second gradient points back, and its step turns them
+    round. In practice thresholds are searched over on held-out data, for example
+    ``{"solver__first_threshold": [0, noise, 2 * noise, 3 * noise]}``, which a fleet trains in one
+    stack; a threshold that shuts out the noise works with either loss.
+
+    References
+    ----------
+    .. [1] Lahoti, Karp, Winston, Singh, Li, "Role of Locality and Weight Sharing in Image-Based
+       Tasks", ICLR 2024, arXiv:2403.15707: the algorithm of the upper bounds.
+
+    Examples
+    --------
+    >>> import sklcnn
+    >>> from sklcnn.datasets import DynamicSignal
+    >>> from sklcnn.training import TwoStep
+    >>> law = DynamicSignal(n_patches=20, patch_size=20, noise=0.1, random_state=0)
+    >>> X, y = law.sample(300, random_state=1)
+    >>> solver = TwoStep(first_threshold=0.3, second_threshold=0.15)
+    >>> network = sklcnn.dsd_network("lcn", 20, 20, solver=solver, random_state=0).fit(X, y)
+    >>> sklcnn.alignment(network, law).mean().round(2)
+    np.float64(0.99)
+    """
+
+    full_batch = True
+    n_steps = 2
+    numbers = ("first_rate", "second_rate", "first_threshold", "second_threshold")
+
+    def __init__(
+        self,
+        first_rate: float | None = None,
+        second_rate: float | None = None,
+        *,
+        first_threshold: float | None = None,
+        second_threshold: float | None = None,
+        projection: str | None = "unit_sphere",
+    ) -> None:
+        self.first_rate = first_rate
+        self.second_rate = second_rate
+        self.first_threshold = first_threshold
+        self.second_threshold = second_threshold
+        self.projection = projection
+
+    def settle(self, network):
+        """Fill in the constants of the paper; the network must be one that they are made for."""
+        if network.readout != "sum":
+            raise ValueError(
+                f"solver={self!r} moves filters only and needs readout='sum', but the readout is "
+                f"{network.readout!r}."
+            )
+        if network.activation != "soft_threshold":
+            raise ValueError(
+                f"solver={self!r} sets the threshold of activation='soft_threshold', but the "
+                f"activation is {network.activation!r}."
+            )
+        open_numbers = [name for name in self.numbers if getattr(self, name) is None]
+        if not open_numbers:
+            return self
+        n_blocks, patch_size, n_sharing = network.blocks
+        n_patches = n_blocks * n_sharing
+        if n_patches == 1:
+            raise ValueError(
+                f"solver={self!r} has constants for locally connected and convolutional networks "
+                f"only; a fully connected one needs numbers for {', '.join(open_numbers)}."
+            )
+        family = "cnn" if len(network.weight) == 1 else "lcn"
+        constants = two_step_constants(family, n_patches, patch_size)
+        literal = dict(
+            zip(self.numbers, (*constants.learning_rates, *constants.thresholds), strict=True)
+        )
+        settled = copy.copy(self)
+        return settled.set_params(**{name: literal[name] for name in open_numbers})
+
+    def update(self, parameters, gradients, states, learning_rate):
+        """Take the next of the two steps."""
+        for state in states:
+            state["step"] = state.get("step", 0) + 1
+        first = states[0]["step"] == 1
+        _add_scaled(parameters, gradients, -(self.first_rate if first else self.second_rate))
+
+    def place(self, threshold, state):
+        """Set the threshold."""
+        first = state["step"] == 1
+        value = self.first_threshold if first else self.second_threshold
+        threshold.copy_(torch.as_tensor(value, dtype=threshold.dtype))
+
+
 def _momentum_step(parameters, gradients, states, learning_rate, momentum, nesterov):
     """Heavy-ball or Nesterov step; the velocity is the decayed sum of the gradients."""
     if not _is_zero(momentum):
@@ -204,7 +366,7 @@ def _momentum_step(parameters, gradients, states, learning_rate, momentum, neste
     _add_scaled(parameters, gradients, -learning_rate)
 
 
-SOLVERS = {"gd": GradientDescent, "sgd": SGD, "adam": Adam}
+SOLVERS = {"gd": GradientDescent, "sgd": SGD, "adam": Adam, "two_step": TwoStep}
 
 
 def make_solver(solver):
@@ -248,9 +410,13 @@ class Stepper(torch.optim.Optimizer):
             if len(set(values)) > 1:
                 setattr(self._solver, name, self._number(np.array(values), module))
         self._decay = self._number(decay, module)
+        self._bias_ratio = 1.0  # rate of the biases over that of the weights
+        if self._solver.bias_learning_rate is not None:
+            self._bias_ratio = self._solver.bias_learning_rate / defaults["lr"]
         self._trained = list(named.values())
         self._decayed = [p for name, p in named.items() if "weight" in name]
-        self._filters = named.get("weight")
+        self._filters, self._threshold = named.get("weight"), named.get("threshold")
+        self._biases = [p for name, p in named.items() if "weight" not in name]
         self.batch_weight = 1.0
 
     # What torch wraps around these imports its compiler, two seconds, to keep it away from them.
@@ -270,10 +436,14 @@ class Stepper(torch.optim.Optimizer):
             _add_scaled([p.grad for p in self._decayed], self._decayed, decay)
         if self._solver.clip_norm is not None:
             self._clip(gradients)
+        if self._solver.bias_learning_rate is not None:
+            _scale([bias.grad for bias in self._biases], self._bias_ratio)
         states = [self.state[parameter] for parameter in self._trained]
         self._solver.update(self._trained, gradients, states, self.param_groups[0]["lr"])
         if self._solver.projection is not None:
             self._project()
+        if self._threshold is not None:
+            self._solver.place(self._threshold, states[0])
 
     # torch would wrap every step in a profiler region, a tenth of the time of a small one.
     step.hooked = True  # type: ignore[attr-defined]
@@ -304,6 +474,7 @@ class Stepper(torch.optim.Optimizer):
             setattr(self._solver, name, _take(getattr(self._solver, name), rows))
         group = self.param_groups[0]
         group["lr"], self._decay = _take(group["lr"], rows), _take(self._decay, rows)
+        self._bias_ratio = _take(self._bias_ratio, rows)
 
     @staticmethod
     def _number(value, module):
