@@ -3,71 +3,70 @@ Shared filters find the signal first
 ====================================
 
 What do the hidden units look at? In the networks of the sample-complexity literature (soft
-threshold, plain sum over units) every filter can be laid over the true signal. We train the three
-families on the same 80 samples of the Dynamic Signal Distribution.
+thresholds, added up) every filter can be laid over the true signal. We train the three families on
+the same 80 samples of the Dynamic Signal Distribution, and then on 500.
 """
 
 # %%
-# The law, and one training set.
+# The law hides a short wave in one of ten patches of noise.
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sklcnn import CNNClassifier, FCNClassifier, LCNClassifier
+import sklcnn
 from sklcnn.datasets import DynamicSignal
-from sklcnn.plotting import FAMILY_STYLES
-from sklcnn.training import GradientDescent
+from sklcnn.plotting import FilterDisplay
 
 N_PATCHES, PATCH_SIZE = 10, 20
-law = DynamicSignal(n_patches=N_PATCHES, patch_size=PATCH_SIZE, noise=0.15, random_state=0)
-X, y = law.sample(80, random_state=1)
+time = np.arange(PATCH_SIZE)
+wave = np.sin(np.pi * (time + 0.5) / PATCH_SIZE) * np.sin(2 * np.pi * time / 8)
+law = DynamicSignal(
+    N_PATCHES, PATCH_SIZE, noise=0.15, signal=wave / np.linalg.norm(wave), random_state=0
+)
+X, y = law.sample(500, random_state=1)
 X_test, y_test = law.sample(10_000, random_state=2)
-signal = law.true_signal
 
 # %%
-# One filter a patch, unit readout, filters kept in the unit ball. The fully connected network gets
-# as many hidden units as there are patches.
+# The CNN has one filter, the LCN one a patch, and the FCN as many units as there are patches. A
+# filter is as good as its cosine with the signal; a unit of the FCN, which sees all patches, as
+# good as its best cosine with the signal in one of them.
 
-paper = {
-    "activation": "soft_threshold",
-    "readout": "sum",
-    "loss": "squared_error",
-    "solver": GradientDescent(projection="unit_ball"),
-    "max_iter": 600,
-    "tol": None,
-    "alpha": 0.0,
-    "random_state": 0,
+fitted = {
+    n_samples: {
+        family: sklcnn.dsd_network(family.lower(), N_PATCHES, PATCH_SIZE, random_state=0).fit(
+            X[:n_samples], y[:n_samples]
+        )
+        for family in ("FCN", "LCN", "CNN")
+    }
+    for n_samples in (80, 500)
 }
-local = {"n_filters": 1, "patch_size": PATCH_SIZE, "stride": PATCH_SIZE, "pooling": "sum"}
-networks = {
-    "FCN": FCNClassifier(N_PATCHES, learning_rate_init=0.1, **paper),
-    "LCN": LCNClassifier(**local, learning_rate_init=0.1, **paper),
-    "CNN": CNNClassifier(**local, learning_rate_init=0.03, **paper),
-}
-for network in networks.values():
-    network.fit(X, y)
+print("samples  network  median cosine  test error")
+for n_samples, networks in fitted.items():
+    for family, network in networks.items():
+        cosines = sklcnn.alignment(network, law)
+        best = cosines.max(axis=1) if family == "FCN" else cosines
+        error = 1 - network.score(X_test, y_test)
+        print(f"{n_samples:7}  {family:7}  {np.median(best):13.2f}  {error:10.3f}")
 
 # %%
-# A filter is as good as its cosine with the signal. A hidden unit of the fully connected network is
-# read patch by patch.
+# 80 samples. One curve for each filter, of length one like the signal; of a unit of the FCN its
+# best patch, to the scale of the whole unit.
 
-figure, axes = plt.subplots(1, 3, figsize=(10, 3), sharey=True, layout="constrained")
-for ax, (name, network) in zip(axes, networks.items(), strict=True):
-    filters = network.filters_.reshape(-1, PATCH_SIZE)
-    filters = filters / np.linalg.norm(filters, axis=1, keepdims=True)
-    cosines = filters @ signal / np.linalg.norm(signal)
-    opacity = {1: 1.0, N_PATCHES: 0.6}.get(len(filters), 0.1)
-    ax.plot(filters.T, color=FAMILY_STYLES[name].color, alpha=opacity, linewidth=1.5)
-    ax.plot(signal, color="black", linewidth=1.5, linestyle="--", label="signal")
-    error = 1 - network.score(X_test, y_test)
-    ax.set_title(f"{name}: median cosine {np.median(cosines):.2f}, error {error:.3f}", fontsize=11)
-    ax.set_xlabel("feature of the patch")
-axes[0].set_ylabel("filter, unit norm")
-axes[0].legend(frameon=False)
+filters = {family: network.filters_ for family, network in fitted[80].items()}
+FilterDisplay(law.true_signal, filters, title="80 samples").plot()
 plt.show()
 
 # %%
-# All 80 samples speak to the one filter of the convolutional network; about 8 to each filter of the
-# locally connected one, which stay near their random start; and a unit of the fully connected
-# network, read patch by patch, is mostly noise: together its units are a linear rule. With some
-# hundred samples more the locally connected filters find the signal too.
+# All 80 samples speak to the one filter of the CNN, about 8 to each filter of the LCN, which have
+# only just begun to look like the signal. The ten units of the FCN lie on top of each other: from a
+# small start they all learn the same, a linear rule that spreads its weight over all patches. Would
+# more samples help?
+
+filters = {family: network.filters_ for family, network in fitted[500].items()}
+FilterDisplay(law.true_signal, filters, title="500 samples").plot()
+plt.show()
+
+# %%
+# The filters of the LCN have found the signal, each on its own, with six times the samples that the
+# CNN had. The FCN has less noise but still ten copies of a linear rule: samples do not turn its
+# units into detectors of a signal in one place.

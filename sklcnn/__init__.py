@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import datasets as datasets
     from . import estimators as estimators
+    from . import inspection as inspection
     from . import nn as nn
     from . import patches as patches
     from . import plotting as plotting
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
         FCNRegressor,
         LCNClassifier,
         LCNRegressor,
+        dsd_network,
     )
-    from .studies import compare
+    from .inspection import alignment
+    from .studies import compare, sample_complexity
     from .training import fit_many, fleet
 
 __version__ = "0.1.0"
@@ -36,17 +39,32 @@ __all__ = [
     "FCNRegressor",
     "LCNRegressor",
     "CNNRegressor",
+    "dsd_network",
     "fleet",
     "fit_many",
     "compare",
+    "sample_complexity",
+    "alignment",
 ]
 
 _HOMES = dict.fromkeys(__all__, "estimators") | {
     "fleet": "training",
     "fit_many": "training",
     "compare": "studies",
+    "sample_complexity": "studies",
+    "alignment": "inspection",
 }
-_ROOMS = ("datasets", "estimators", "nn", "patches", "plotting", "studies", "theory", "training")
+_ROOMS = (
+    "datasets",
+    "estimators",
+    "inspection",
+    "nn",
+    "patches",
+    "plotting",
+    "studies",
+    "theory",
+    "training",
+)
 
 
 def __getattr__(name: str) -> Any:

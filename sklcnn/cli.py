@@ -72,6 +72,7 @@ def _parser():
     parser.set_defaults(run=lambda _: parser.print_help() or 0)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
     _add_compare(verbs)
+    _add_study(verbs)
     info = verbs.add_parser("info", help="show versions and devices")
     info.set_defaults(run=_info)
     return parser
@@ -122,14 +123,63 @@ def _add_compare(verbs):
         "other on all cores; with --no-fleet one fit a core, at most 8)",
     )
     add("--no-fleet", action="store_true", help="train fits one by one instead of in stacks")
+    _add_output(verb, "sklcnn-compare")
+
+
+def _add_output(verb, directory):
+    add = verb.add_argument
     add(
         "--out",
         metavar="DIR",
-        default="sklcnn-compare",
+        default=directory,
         help="directory of the results (default: %(default)s)",
     )
     add("--overwrite", action="store_true", help="replace the results in an existing directory")
     add("--debug", action="store_true", help="show tracebacks")
+
+
+def _add_study(verbs):
+    verb = verbs.add_parser(
+        "study",
+        help="repeat a study of the literature",
+        description="Repeat a study of the literature. Prints tables and what they say and writes "
+        "CSV files, a picture and report.html.",
+    )
+    studies = verb.add_subparsers(title="studies", metavar="STUDY", required=True)
+    dsd = studies.add_parser(
+        "dsd",
+        help="samples that CNN, LCN and FCN need on the Dynamic Signal Distribution",
+        description="How many samples do CNN, LCN and FCN need on the Dynamic Signal Distribution "
+        "(arXiv 2403.15707)? The defaults are the paper's protocol.",
+    )
+    dsd.set_defaults(run=_study_dsd)
+    add = dsd.add_argument
+    add("--quick", action="store_true", help="in small, to see that it runs")
+    add(
+        "--experiments",
+        nargs="+",
+        choices=["first", "patches", "size"],
+        metavar="NAME",
+        help="first (all estimators at one n), patches (over their number), size (of a patch)",
+    )
+    add(
+        "--metrics",
+        nargs="+",
+        choices=["squared_risk", "error"],
+        metavar="NAME",
+        help="targets: squared_risk (the paper's; CNN and LCN), error (all estimators)",
+    )
+    add("--noise", type=float, metavar="SIGMA", help="standard deviation of the noise")
+    add("--repeats", type=_whole, metavar="N", help="signals and samples")
+    add("--n-max", type=_whole, metavar="N", help="largest number of samples tried")
+    add(
+        "--selection",
+        choices=["test", "validation"],
+        help="what chooses learning rates: the test metric, as in the paper, or held-out samples",
+    )
+    add("--seed", type=_whole, metavar="N", help="same seed, same results (default: 0)")
+    add("--jobs", type=_whole, metavar="N", help="processes (default: one a core, at most 8)")
+    _add_output(dsd, "sklcnn-study-dsd")
 
 
 def _whole(text):
@@ -145,19 +195,14 @@ def _compare(arguments):
     """Run the verb ``compare``."""
     from sklcnn.studies.compare import carry_out
     from sklcnn.studies.fits import default_jobs
-    from sklcnn.studies.output import ResultDirectory, save, save_unfinished
+    from sklcnn.studies.output import save, save_unfinished
     from sklcnn.training.progress import FitProgress
 
     plans = _plans(arguments)
-    directory = ResultDirectory(arguments.out)
     n_jobs = arguments.jobs
     if n_jobs is None and arguments.no_fleet:
         n_jobs = default_jobs(arguments.device)
-    try:
-        directory.claim(arguments.overwrite)
-    except OSError as error:
-        reason = error.strerror or error
-        raise _UsageError(f"--out: {arguments.out}: {reason}") from error
+    directory = _claim(arguments)
 
     finished = []
     try:
@@ -175,16 +220,61 @@ def _compare(arguments):
     return 0
 
 
+def _claim(arguments):
+    """Make the directory of the results."""
+    from sklcnn.studies.output import ResultDirectory
+
+    directory = ResultDirectory(arguments.out)
+    try:
+        directory.claim(arguments.overwrite)
+    except OSError as error:
+        reason = error.strerror or error
+        raise _UsageError(f"--out: {arguments.out}: {reason}") from error
+    return directory
+
+
+def _study_dsd(arguments):
+    """Run the study ``dsd``."""
+    from sklcnn.studies.dsd import DsdPlan, check_plan, dsd_study
+    from sklcnn.studies.dsd_report import statements, text_tables
+    from sklcnn.studies.fits import default_jobs
+    from sklcnn.studies.output import save_dsd
+
+    _check_numbers(arguments)
+    names = ("experiments", "metrics", "noise", "repeats", "n_max", "selection", "seed")
+    given = {name: getattr(arguments, name) for name in names}
+    given = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in given.items()
+        if value is not None
+    }
+    given |= {"random_state": given.pop("seed", 0)}
+    plan = DsdPlan.quick(**given) if arguments.quick else DsdPlan(**given)
+    try:
+        check_plan(plan)
+    except ValueError as error:
+        raise _UsageError(str(error)) from error
+    directory = _claim(arguments)
+    try:
+        study = dsd_study(plan, n_jobs=arguments.jobs or default_jobs("cpu"), verbose=True)
+        files = save_dsd(directory, study)
+    finally:
+        directory.release()
+    console = _console()
+    _show_tables(console, text_tables(study))
+    for sentence in statements(study):
+        console.print(f"- {sentence}")
+    console.print(f"Written to {directory.path}: {', '.join(files)}")
+    return 0
+
+
 def _plans(arguments):
     """Read and check everything that was asked for."""
     from sklcnn.studies.embedded import embedded_plans
     from sklcnn.studies.plan import make_plan
     from sklcnn.studies.tables import InvalidInputError, read_table
 
-    if arguments.seed < 0:
-        raise _UsageError(f"--seed: {arguments.seed} is negative")
-    if arguments.jobs is not None and arguments.jobs < 1:
-        raise _UsageError(f"--jobs: {arguments.jobs} is not a positive whole number")
+    _check_numbers(arguments)
     geometry = {name: getattr(arguments, name) for name in ("input_shape", "patch_size", "stride")}
     given = {name: value for name, value in geometry.items() if value is not None}
     common = {
@@ -209,25 +299,45 @@ def _plans(arguments):
         raise _UsageError(f"{place}: {error.message}") from error
 
 
-def _show(comparisons, path):
-    """Print tables and verdicts."""
-    from rich.console import Console
-    from rich.table import Table
+def _check_numbers(arguments):
+    """Refuse seeds and numbers of jobs that make no sense."""
+    if arguments.seed is not None and arguments.seed < 0:
+        raise _UsageError(f"--seed: {arguments.seed} is negative")
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise _UsageError(f"--jobs: {arguments.jobs} is not a positive whole number")
 
-    from sklcnn.studies.report import text_tables
+
+def _console():
+    """Return where results are printed, wide enough for tables in a file."""
+    from rich.console import Console
 
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = 100
+    return console
+
+
+def _show_tables(console, texts):
+    """Print tables."""
+    from rich.table import Table
+
+    for text in texts:
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for name in text.header:
+            table.add_column(name, justify="left" if name == text.header[0] else "right")
+        for row in text.rows:
+            table.add_row(*row)
+        console.print(text.title, style="bold")
+        console.print(table, "")
+
+
+def _show(comparisons, path):
+    """Print tables and verdicts."""
+    from sklcnn.studies.report import text_tables
+
+    console = _console()
     for comparison in comparisons:
-        for text in text_tables(comparison):
-            table = Table(box=None, padding=(0, 2, 0, 0))
-            for name in text.header:
-                table.add_column(name, justify="left" if name == text.header[0] else "right")
-            for row in text.rows:
-                table.add_row(*row)
-            console.print(text.title, style="bold")
-            console.print(table, "")
+        _show_tables(console, text_tables(comparison))
     for comparison in comparisons:
         console.print(f"{comparison.name}:", style="bold")
         for sentence in [*comparison.verdicts.values(), comparison.control]:

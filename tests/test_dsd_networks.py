@@ -375,7 +375,10 @@ def test_two_step_oracle_grid_search_in_a_fleet():
         (make_network("lcn", solver=TwoStep(-1.0)), "first_rate=-1.0"),
         (make_network("lcn", solver=TwoStep(second_rate=0.0)), "second_rate=0.0"),
         (make_network("lcn", solver=TwoStep(first_threshold=-0.1)), "first_threshold=-0.1"),
-        (make_network("lcn", solver=GradientDescent(bias_learning_rate=0)), "bias_learning_rate=0"),
+        (
+            make_network("lcn", solver=GradientDescent(bias_learning_rate=-1)),
+            "bias_learning_rate=-1",
+        ),
     ],
 )
 def test_solver_contract_bad_parameters_are_named(network, message, dsd):

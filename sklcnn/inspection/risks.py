@@ -232,4 +232,9 @@ def _answers(estimator, X):
             f"metric='squared_risk' needs predict_proba, which {type(estimator).__name__} does not "
             "have; use metric='error'."
         )
+    if len(estimator.classes_) != 2:
+        raise ValueError(
+            f"metric='squared_risk' needs a classifier of two classes; {type(estimator).__name__} "
+            f"has seen {len(estimator.classes_)}."
+        )
     return 2 * estimator.predict_proba(X)[:, 1] - 1

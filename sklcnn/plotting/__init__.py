@@ -3,6 +3,7 @@
 from .comparison import ComparisonDisplay
 from .comparison import stack_png as stack_png
 from .filters import FilterDisplay
+from .panels import row_png as row_png
 from .phase import PhaseDisplay
 from .sample_complexity import SampleComplexityDisplay
 from .styles import ESTIMATOR_STYLES, FAMILY_STYLES

@@ -1,5 +1,6 @@
 """What displays share: they take axes, check what they are handed, and number logarithmic axes."""
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ __all__ = [
     "check_names",
     "number_axis",
     "number_log_axis",
+    "row_png",
     "take_axes",
 ]
 
@@ -112,3 +114,32 @@ def number_log_axis(axis) -> None:
 def _number(value):
     """Write 0.05, 20 or 10,000."""
     return f"{value:,.10g}"
+
+
+def row_png(displays, width=6.2, height=4.6, dpi=150):
+    """Draw displays side by side and return the picture as PNG.
+
+    Parameters
+    ----------
+    displays : list of displays
+        Each is drawn by ``plot(ax)``.
+    width, height : float, default=6.2 and 4.6
+        Of each, in inches.
+    dpi : int, default=150
+        Resolution in dots per inch.
+
+    Returns
+    -------
+    png : bytes
+        Content of a PNG file.
+    """
+    from matplotlib.figure import Figure  # not pyplot: nothing is shown, no state is kept
+
+    figure = Figure(figsize=(width * len(displays), height), layout="constrained")
+    for display, ax in zip(
+        displays, figure.subplots(1, len(displays), squeeze=False)[0], strict=True
+    ):
+        display.plot(ax)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()

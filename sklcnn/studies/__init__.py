@@ -1,5 +1,15 @@
 """Experiments on estimators, each one function with one result object."""
 
 from sklcnn.studies.compare import Comparison, compare
+from sklcnn.studies.dsd import DsdPlan, DsdStudy, dsd_study
+from sklcnn.studies.sample_complexity import SampleComplexity, sample_complexity
 
-__all__ = ["Comparison", "compare"]
+__all__ = [
+    "Comparison",
+    "DsdPlan",
+    "DsdStudy",
+    "SampleComplexity",
+    "compare",
+    "dsd_study",
+    "sample_complexity",
+]

@@ -1,20 +1,17 @@
 """Many fits as a stream: each is one estimator, one training set, one score."""
 
 import contextlib
-import signal
-import threading
 import time
-import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed, effective_n_jobs
+from joblib import cpu_count, delayed
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from sklcnn.studies.streams import side_by_side, stream
 from sklcnn.training import fleet as sklcnn_fleet
 from sklcnn.training import resolve_device
 
@@ -86,26 +83,10 @@ def stream_fits(tasks, n_jobs=None, fleet=True):
     if fleet:
         context = sklcnn_fleet(n_jobs=None if n_jobs == 1 else n_jobs)
         n_jobs = None  # that of the context
-    elif effective_n_jobs(n_jobs) > 1:
-        context = _interrupts_held_back()
     else:
-        context = contextlib.nullcontext()
-    parallel = {"n_jobs": n_jobs, "return_as": "generator_unordered", "max_nbytes": "100K"}
-    with contextlib.ExitStack() as stack:
-        with context:  # tasks start here
-            outcomes = Parallel(**parallel)(delayed(_fit_and_score)(task, fleet) for task in tasks)
-            stack.callback(_abandon, outcomes)
-        # "yield from" would close the stream itself, and let joblib warn.
-        for outcome in outcomes:  # noqa: UP028
-            yield outcome
-
-
-def _abandon(outcomes):
-    """Close a stream; joblib warns of outcomes that nobody has fetched."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*tasks which were still being processed")
-        warnings.filterwarnings("ignore", message=".*tasks have been successfully executed")
-        outcomes.close()
+        context = side_by_side(n_jobs)
+    calls = (delayed(_fit_and_score)(task, fleet) for task in tasks)
+    yield from stream(calls, context, n_jobs, max_nbytes="100K")
 
 
 def _fit_and_score(task, fleet):
@@ -124,22 +105,3 @@ def _fit_and_score(task, fleet):
     # A network knows its own time; in a fleet it has waited for others too.
     seconds = getattr(estimator, "fit_seconds_", seconds)
     return Outcome(task.key, float(score), seconds, getattr(estimator, "n_parameters_", 0))
-
-
-@contextlib.contextmanager
-def _interrupts_held_back():
-    """Let processes that start meanwhile ignore Ctrl-C, which a terminal sends to all of them.
-
-    They inherit the blocked signal; the parent gets it at the end and ends them in good order.
-    """
-    if not hasattr(signal, "pthread_sigmask") or (
-        threading.current_thread() is not threading.main_thread()
-    ):
-        yield
-        return
-    resource_tracker.ensure_running()  # it unblocks the signal when it starts, so not in between
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -7,10 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from sklcnn import __version__
-from sklcnn.plotting import stack_png
+from sklcnn.plotting import row_png, stack_png
+from sklcnn.studies import dsd_report
+from sklcnn.studies.pages import study_html
 from sklcnn.studies.report import report_html
 
-__all__ = ["ResultDirectory", "save", "save_unfinished"]
+__all__ = ["ResultDirectory", "save", "save_dsd", "save_unfinished"]
 
 
 class ResultDirectory:
@@ -120,6 +122,43 @@ def save(directory, comparisons):
     png = stack_png([comparison.display() for comparison in comparisons])
     directory.write("curves.png", png)
     directory.write("report.html", report_html(comparisons, png, __version__).encode())
+
+
+def save_dsd(directory, study):
+    """Write the files of a Dynamic Signal Distribution study.
+
+    Parameters
+    ----------
+    directory : ResultDirectory
+        Where.
+    study : DsdStudy
+        What was found.
+
+    Returns
+    -------
+    names : list of str
+        Of the files.
+    """
+    tables = {"first": study.first, "results": study.table, "trials": study.trials}
+    for name, frame in tables.items():
+        directory.write(f"{name}.csv", frame.to_csv(index=False).encode())
+    pictures = dsd_report.displays(study)
+    png = row_png(pictures) if pictures else b""
+    directory.remove("samples_needed.png")  # of an earlier study
+    if png:
+        directory.write("samples_needed.png", png)
+    page = study_html(
+        "How many samples do CNN, LCN and FCN need?",
+        "A signal of either sign at a random place in noise (Dynamic Signal Distribution, arXiv "
+        "2403.15707): samples at which half of all repeats reach the target.",
+        dsd_report.statements(study),
+        png,
+        dsd_report.text_tables(study),
+        __version__,
+    )
+    directory.write("report.html", page.encode())
+    names = [f"{name}.csv" for name in tables] + ["samples_needed.png"] * bool(png)
+    return [*names, "report.html"]
 
 
 def save_unfinished(directory, comparisons, results):

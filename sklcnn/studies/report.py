@@ -1,26 +1,15 @@
-"""What a comparison says in text: tables, and an HTML page that needs nothing but itself."""
+"""What a comparison says in text: its tables and its page."""
 
 import base64
-from dataclasses import dataclass
 from html import escape
-from importlib import resources
-from string import Template
 
 import numpy as np
 
 from sklcnn.plotting import FAMILY_STYLES
+from sklcnn.studies.pages import TextTable, fill, frame, table_html
 from sklcnn.studies.verdicts import factor_text, interval_text
 
-__all__ = ["TextTable", "report_html", "text_tables"]
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A table of strings."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+__all__ = ["report_html", "text_tables"]
 
 
 def text_tables(comparison):
@@ -62,14 +51,13 @@ def report_html(comparisons, png, version):
         The page.
     """
     names = ", ".join(comparison.name for comparison in comparisons)
-    page = resources.files("sklcnn.studies").joinpath("report.html").read_text(encoding="utf-8")
-    return Template(page).substitute(
-        names=escape(names),
-        version=escape(version),
+    body = fill(
+        "compare.html",
         png=base64.b64encode(png).decode(),
         verdicts="".join(map(_verdict_html, comparisons)),
         details="".join(map(_detail_html, comparisons)),
     )
+    return frame(f"sklcnn compare: {names}", body, version, "Every fit is a row of results.csv.")
 
 
 def _network_table(networks, name):
@@ -122,7 +110,7 @@ def _verdict_html(comparison):
 
 
 def _detail_html(comparison):
-    tables = "".join(map(_table_html, text_tables(comparison)))
+    tables = "".join(map(table_html, text_tables(comparison)))
     title = f"<h2>{escape(comparison.name)}: all numbers</h2>"
     return f"<section>{title}{_protocol_html(comparison)}{tables}</section>"
 
@@ -138,15 +126,4 @@ def _protocol_html(comparison):
         f"else; {done['n_pool']:,} samples to train on, {done['repeats']} draws of each size. "
         f"{done['n_fits']:,} fits, after {done['n_search_fits']:,} that chose learning rates at "
         f"n = {search} on {done['n_validation']:,} validation samples.</p>"
-    )
-
-
-def _table_html(table):
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.header)
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
-    )
-    return (
-        f"<div class='scroll'><table><caption>{escape(table.title)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )

@@ -60,11 +60,11 @@ class AbstractSolver(BaseEstimator):
             raise ValueError(
                 f"projection={self.projection!r} of {self!r} must be one of {PROJECTIONS}."
             )
-        for name in ("clip_norm", "bias_learning_rate", "first_rate", "second_rate"):
+        for name in ("clip_norm", "first_rate", "second_rate"):
             value = getattr(self, name, None)
             if value is not None and not value > 0:
                 raise ValueError(f"{name}={value} of {self!r} must be positive or None.")
-        for name in ("first_threshold", "second_threshold"):
+        for name in ("bias_learning_rate", "first_threshold", "second_threshold"):
             value = getattr(self, name, None)
             if value is not None and not value >= 0:
                 raise ValueError(f"{name}={value} of {self!r} must be at least 0 or None.")
@@ -85,7 +85,8 @@ class GradientDescent(AbstractSolver):
     clip_norm : float or None, default=None
         Largest Euclidean norm of the gradient of all parameters together; None does not clip.
     bias_learning_rate : float or None, default=None
-        Size of the steps of biases and thresholds; None is that of the weights. A scheduler that
+        Size of the steps of biases and thresholds; None is that of the weights, 0 leaves them where
+        they start. A scheduler that
         changes the rate of the weights changes this one by the same factor.
     min_threshold : float or None, default=None
         Where the threshold of soft thresholds is held from below after each step; 0 keeps them a
