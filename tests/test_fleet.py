@@ -246,7 +246,6 @@ def test_memory_contract_chunks_hold_no_more_than_fits(max_members, shared, dsd,
         )
         for seed in range(7)
     ]
-    monkeypatch.setattr(stacks, "MIN_SIBLINGS", 2)
     one, several = stacks._step_bytes(jobs[0]), stacks._step_bytes(jobs[0], max_members)
     room = several if shared else max_members * one
     monkeypatch.setattr(stacks, "_room", lambda job, memory: room)

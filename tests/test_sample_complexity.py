@@ -236,10 +236,10 @@ def test_bounds_of_the_search():
 def test_sizes_are_tried_upwards_and_filled_where_it_matters():
     found = search(target=0.1, n_min=8, n_max=5000)
     sizes = set(found.curve.n)
-    assert {8, 16, 32, 64, 128, 256} <= sizes  # until two in a row have succeeded
-    assert max(sizes) == 256
+    assert {8, 16, 32, 64, 128, 152} <= sizes  # until an octave and the next size succeed
+    assert max(sizes) == 152
     assert {76, 91, 108} <= sizes
-    assert not {10, 11, 152, 181} & sizes  # far from the step
+    assert not {10, 11, 181, 256} & sizes  # far from the step
 
 
 def test_tables_agree():
@@ -252,7 +252,16 @@ def test_tables_agree():
     assert found.n_samples == find_crossing(sizes, successes).n_samples
     assert set(found.results.columns) == {"n", "repeat", "risk", "success", "seconds", "constant"}
     assert found.settings["n_candidates"] == 2
-    assert found.settings["n_fits"] == 3 * len(found.results)  # two candidates and the chosen one
+    n_rows = len(found.results)  # the chosen one, and one or two candidates
+    assert 2 * n_rows <= found.settings["n_fits"] <= 3 * n_rows
+
+
+def test_between_octaves_only_chosen_candidates_are_tried():
+    grid = {"constant": [10, 10_000]}
+    found = search(target=0.1, n_min=8, param_grid=grid, selection="test")
+    others = set(found.curve.n) - {8, 16, 32, 64, 128}
+    assert others == {76, 91, 108, 152}
+    assert found.settings["n_fits"] == 3 * (2 * 5 + len(others))  # repeats, candidates
 
 
 # --- samples -------------------------------------------------------------------------------------
@@ -582,7 +591,7 @@ def test_searches_side_by_side_equal_single_ones(n_jobs):
         found = {s.labels["C"]: (s, one) for s, one in run_searches(searches, progress, n_jobs)}
     assert set(found) == {0.1, 1.0, 10.0}
     for estimator in regularised:
-        one, row = found[estimator.C][1], search_row(*found[estimator.C])
+        one, row = found[estimator.C][1], search_row({"C": estimator.C}, found[estimator.C][1])
         single = sklcnn.sample_complexity(estimator, law, **options)
         pd.testing.assert_frame_equal(
             one.results.drop(columns="seconds"), single.results.drop(columns="seconds")

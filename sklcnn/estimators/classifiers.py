@@ -94,7 +94,8 @@ class AbstractClassifier(ClassifierMixin, AbstractNetwork):
             raise ValueError(
                 f"classes={classes!r} differ from those of the first call: {self.classes_!r}."
             )
-        new = np.setdiff1d(y, self.classes_)
+        learned_from_y = reset and classes is None
+        new = [] if learned_from_y else np.setdiff1d(y, self.classes_)
         if len(new):
             raise ValueError(f"y holds the labels {new}, which are not among {self.classes_}.")
         return y

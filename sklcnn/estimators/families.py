@@ -1,5 +1,6 @@
 """Where the three families differ: which features a patch sees, which patches share filters."""
 
+from functools import lru_cache
 from numbers import Integral
 
 import numpy as np
@@ -8,6 +9,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklcnn.patches import all_features, check_patch_indices, sharing_groups, sliding_windows
 
 __all__ = ["Convolutional", "FullyConnected", "LocallyConnected"]
+
+
+@lru_cache(maxsize=64)
+def _windows(shape, patch_size, stride, padding):
+    """Keep the windows of the last shapes: hundreds of small fits share them."""
+    return sliding_windows(shape, patch_size, stride, padding=padding)
 
 
 class FullyConnected:
@@ -42,7 +49,7 @@ class AbstractLocal:
             patches = check_patch_indices(self.patch_indices, n_features)
         else:
             shape = self._check_input_shape(n_features)
-            patches = sliding_windows(shape, self.patch_size, self.stride, padding=self.padding)
+            patches = _windows(shape, self.patch_size, self.stride, self.padding).copy()
         return patches, self._share(len(patches))
 
     def _check_input_shape(self, n_features):

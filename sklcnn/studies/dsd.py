@@ -226,24 +226,25 @@ def dsd_study(
     """
     plan = plan or DsdPlan()
     check_plan(plan)
-    searches = _searches(plan)
-    work = sum(search.cost for search in searches)
+    searches = {_what(labels): _search(plan, labels) for labels in _labels(plan)}
+    work = sum(search.cost for search in searches.values())
     with FitProgress(work, enabled=verbose, counted=False) as progress:
         progress.stage("all estimators at one n")
         first = _first(plan)
         progress.stage("samples needed")
-        found = list(run_searches(searches, progress, n_jobs))
-    found.sort(key=lambda pair: _rank(pair[0].labels))
+        pairs = run_searches(list(searches.values()), progress, n_jobs)
+        found = {_what(search.labels): one for search, one in pairs}
+    rows = [(labels, found[_what(labels)]) for labels in sorted(_labels(plan), key=_rank)]
     draws = {
-        key: _draws(one, key)
-        for key, one in ((tuple(search.labels.values()), one) for search, one in found)
+        tuple(labels.values()): _draws(one, _what(labels))
+        for labels, one in rows
         if not one.censored
     }
-    trials = [one.results.assign(**search.labels) for search, one in found]
+    trials = [one.results.assign(**labels) for labels, one in rows]
     return DsdStudy(
         plan=plan,
         first=first,
-        table=pd.DataFrame([search_row(*pair) for pair in found], columns=TABLE_COLUMNS),
+        table=pd.DataFrame([search_row(*row) for row in rows], columns=TABLE_COLUMNS),
         exponents=pd.DataFrame(_exponents(draws, plan), columns=EXPONENT_COLUMNS),
         ratios=pd.DataFrame(_ratios(draws), columns=RATIO_COLUMNS),
         trials=pd.concat(trials, ignore_index=True) if trials else pd.DataFrame(columns=LABELS),
@@ -285,14 +286,18 @@ def _sweeps(plan):
     return [(name, *point) for name in sweeps if name in plan.experiments for point in sweeps[name]]
 
 
-def _searches(plan):
-    """Every search of the second and third experiment."""
-    searches = []
-    for experiment, n_patches, patch_size in _sweeps(plan):
-        for name, metric in _wanted(plan, experiment, n_patches):
-            labels = (experiment, name, n_patches, patch_size, metric)
-            searches.append(_search(plan, dict(zip(LABELS, labels, strict=True))))
-    return searches
+def _labels(plan):
+    """Name every search of the second and third experiment."""
+    return [
+        dict(zip(LABELS, (experiment, name, n_patches, patch_size, metric), strict=True))
+        for experiment, n_patches, patch_size in _sweeps(plan)
+        for name, metric in _wanted(plan, experiment, n_patches)
+    ]
+
+
+def _what(labels):
+    """Return the labels but for the experiment: a search that is in both is done once."""
+    return tuple(labels.values())[1:]
 
 
 def _wanted(plan, experiment, n_patches):

@@ -124,8 +124,9 @@ def sample_complexity(
     the first n of one sample. Success at one n does not imply success at a larger one, so sizes on
     a logarithmic grid are tried in all repeats, an increasing curve of the probability of success
     is fitted, and n at one half is reported with a bootstrap interval. Octaves are tried upwards
-    until all repeats have succeeded twice in a row; the region between the last n without success
-    and the first with success only is then filled.
+    until all repeats succeed at one, and at the next size of the grid; the region between the last
+    n without success and the first with success only is then filled, with those candidates that
+    were chosen around it.
 
     Parameters
     ----------
@@ -324,21 +325,35 @@ def make_seeds(random_state, repeats):
 
 
 def _search(trials, n_per_octave):
-    """Try octaves upwards until two in a row succeed; then fill the region in between."""
+    """Try octaves upwards until one is enough; then fill the region of doubt.
+
+    There, only candidates are tried that were chosen at the sizes around.
+    """
     last = len(trials.sizes) - 1
     octaves = sorted({*range(0, last + 1, n_per_octave), last})
     done = min(FIRST_OCTAVES, len(octaves))
     trials.run(octaves[:done])
-    while done < len(octaves) and not all(trials.share(i) == 1 for i in octaves[done - 2 : done]):
+    while done < len(octaves) and not _is_enough(trials, octaves[done - 1]):
         trials.run([octaves[done]])
         done += 1
-    shares = [trials.share(index) for index in octaves[:done]]
-    n_hopeless = next((place for place, share in enumerate(shares) if share > 0), done)
+    tried = sorted(trials.successes)
+    shares = [trials.share(index) for index in tried]
+    n_hopeless = next((place for place, share in enumerate(shares) if share > 0), len(tried))
     n_doubtful = max((place + 1 for place, share in enumerate(shares) if share < 1), default=0)
-    begin, end = octaves[max(n_hopeless - 1, 0)], octaves[min(n_doubtful, done - 1)]
+    begin, end = tried[max(n_hopeless - 1, 0)], tried[min(n_doubtful, len(tried) - 1)]
     between = [index for index in range(begin, end) if index not in trials.successes]
     if between:
-        trials.run(between)
+        around = [trials.chosen[index] for index in tried if begin <= index <= end]
+        trials.run(between, set().union(*around))
+
+
+def _is_enough(trials, index):
+    """Whether all repeats succeed at a size, and again at the next one of the grid."""
+    if trials.share(index) < 1 or index + 1 == len(trials.sizes):
+        return False
+    if index + 1 not in trials.successes:
+        trials.run([index + 1], trials.chosen[index])
+    return trials.share(index + 1) == 1
 
 
 class Trials:
@@ -379,6 +394,7 @@ class Trials:
         ]
         self.excess = _bayes_error_of(laws[0]) if plan.metric == "excess_error" else 0.0
         self.successes = {}  # (n_repeats,) of each place in the grid that was tried
+        self.chosen = {}  # the set of candidates that were chosen there
         self.rows, self.n_fits = [], 0
         self.error, self.n_scored = None, 0  # the first of what failed; number of what did not
 
@@ -391,23 +407,23 @@ class Trials:
         order = sorted(self.successes)
         return self.sizes[order], np.array([self.successes[index] for index in order]).T
 
-    def run(self, indices):
-        """Try sizes, given by their places in the grid."""
+    def run(self, indices, candidates=None):
+        """Try sizes, given by their places in the grid, with some or all of the candidates."""
+        candidates = range(len(self.plan.grid)) if candidates is None else sorted(candidates)
         cells = [(repeat, int(self.sizes[i])) for i in indices for repeat in range(len(self.risks))]
         held_out = [max(1, round(self.held_out * n)) if self.held_out else 0 for _, n in cells]
         fits = self._fit(
             [
                 (repeat, n - held, candidate)
                 for (repeat, n), held in zip(cells, held_out, strict=True)
-                for candidate in range(len(self.plan.grid))
+                for candidate in candidates
             ]
         )
-        n_candidates = len(self.plan.grid)
-        rows = [fits[i : i + n_candidates] for i in range(0, len(fits), n_candidates)]
+        rows = [fits[i : i + len(candidates)] for i in range(0, len(fits), len(candidates))]
         seconds = [sum(getattr(fit, "fit_seconds_", np.nan) for fit in row) for row in rows]
         if self.held_out:
             chosen = [
-                np.argmin([self._validate(fit, repeat, n - held, n) for fit in row])
+                candidates[np.argmin([self._validate(fit, repeat, n - held, n) for fit in row])]
                 for (repeat, n), held, row in zip(cells, held_out, rows, strict=True)
             ]
             last = self._fit([(*cell, best) for cell, best in zip(cells, chosen, strict=True)])
@@ -417,13 +433,17 @@ class Trials:
                 [self._risk(fit, repeat) for fit in row]
                 for row, (repeat, _) in zip(rows, cells, strict=True)
             ]
-            chosen, risks = np.argmin(scores, axis=1), np.min(scores, axis=1)
-            last = [row[best] for row, best in zip(rows, chosen, strict=True)]
+            best, risks = np.argmin(scores, axis=1), np.min(scores, axis=1)
+            last = [row[place] for row, place in zip(rows, best, strict=True)]
+            chosen = [candidates[place] for place in best]
         if not self.n_scored:
             raise self.error
         success = np.asarray(risks) <= self.plan.target
         for index, row in zip(indices, success.reshape(len(indices), -1), strict=True):
             self.successes[index] = row
+        repeats = len(self.risks)
+        for place, index in enumerate(indices):
+            self.chosen[index] = set(chosen[place * repeats : (place + 1) * repeats])
         for row in zip(cells, last, chosen, risks, success, seconds, strict=True):
             self._record(*row)
 

@@ -59,9 +59,9 @@ def _run(search) -> tuple[Search, SampleComplexity]:
         return search, sample_complexity(search.estimator, search.law, **search.options)
 
 
-def search_row(search, found):
+def search_row(labels, found):
     """Return a row for a table: labels, number of samples, interval, and how it was found."""
-    return dict(search.labels) | {
+    return dict(labels) | {
         "n_samples": found.n_samples,
         "low": found.low,
         "high": found.high,

@@ -28,8 +28,6 @@ MAX_PADDING = 0.25
 MIN_PADDING_BYTES = 4 * 2**20
 # Threads that train smaller stacks than this side by side keep the interpreter from each other.
 LARGE_BYTES = 6 * 2**20
-# Fewer siblings gain too little from sharing their inputs to leave the others' stack for it.
-MIN_SIBLINGS = 4
 # What one step touches should stay in the cache: beyond it stacking gains nothing on a CPU.
 CACHE_BYTES = 32 * 2**20
 # On a GPU a stack fills this share of the free memory.
@@ -100,16 +98,21 @@ def _collect(entries, key):
 
 
 def _siblings(group, jobs, memory=None):
-    """Return families: lists of positions whose samples, in the order that they come, are equal."""
+    """Return families: lists of positions whose samples, in the order that they come, are equal.
+
+    A few siblings among many strangers gain less than a stack of their own costs: they stay alone.
+    """
     families = []
     for alike in _collect(group, lambda position: jobs[position].sample_key):
-        if len(alike) < MIN_SIBLINGS or not takes_siblings(jobs[alike[0]].module):
+        if len(alike) == 1 or not takes_siblings(jobs[alike[0]].module):
             families += [[position] for position in alike]
-            continue
-        for family in _collect(alike, lambda position: jobs[position].samples.digest):
-            most = _max_siblings(jobs[family[0]], memory) if len(family) >= MIN_SIBLINGS else 1
-            families += _cut(family, most)
-    return families
+        else:
+            families += _collect(alike, lambda position: jobs[position].samples.digest)
+    if 2 * sum(len(family) for family in families if len(family) > 1) < len(group):
+        return [[position] for position in group]
+    return [
+        part for family in families for part in _cut(family, _max_siblings(jobs[family[0]], memory))
+    ]
 
 
 def spread(stacks):
