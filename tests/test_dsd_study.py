@@ -290,7 +290,7 @@ def test_ratios_of_two_metrics_are_two_sentences():
     assert "12.0 to 12.0" in risk
     assert "1 of 1 settings" in risk
     assert "zero-one error: 3.0 to 3.0" in error
-    assert "0 of 1 settings" in error
+    assert "settings" not in error  # the paper has no number for it
 
 
 @pytest.mark.parametrize(("bound", "held"), [(1.5, True), (1.2, True), (1.19, False), (2, False)])

@@ -411,3 +411,9 @@ def test_risk_contract_other_labels_are_errors(labels, closed):
     model.fit(X, np.array(labels)[(Y > 0).astype(int)])
     with pytest.raises(ValueError, match=r"fitted to the labels .*law draws -1 and"):
         population_risk(model, LAW)
+
+
+def test_empirical_risk_contract_few_samples_of_several_classes_may_all_be_one():
+    X = np.eye(4)
+    network = LogisticRegression().fit(X, np.arange(4))
+    assert empirical_risk(network, X[1:2], np.array([1]), "error") == 0

@@ -213,11 +213,11 @@ def _check_labels(estimator, y, metric):
             f"metric={metric!r} of {type(estimator).__name__} needs labels -1 and +1, but those of "
             f"the law are others, such as {np.asarray(y)[0]!r}; use metric={other!r}."
         )
-    known = getattr(estimator, "classes_", (-1, 1))
-    if signs and not (np.asarray(known).dtype.kind in "iuf" and np.isin(known, (-1, 1)).all()):
+    known = list(getattr(estimator, "classes_", (-1, 1)))
+    if signs and not set(np.unique(y)) <= set(known):
         raise ValueError(
-            f"estimator was fitted to the labels {list(known)}, but the law draws -1 and +1: fit "
-            "it to these."
+            f"estimator was fitted to the labels {known}, but the law draws -1 and +1: fit it to "
+            "these."
         )
 
 

@@ -5,6 +5,7 @@ from .comparison import stack_png as stack_png
 from .filters import FilterDisplay
 from .panels import row_png as row_png
 from .phase import PhaseDisplay
+from .ratios import RatioDisplay
 from .sample_complexity import SampleComplexityDisplay
 from .styles import ESTIMATOR_STYLES, FAMILY_STYLES
 
@@ -15,4 +16,5 @@ __all__ = [
     "SampleComplexityDisplay",
     "FilterDisplay",
     "PhaseDisplay",
+    "RatioDisplay",
 ]

@@ -95,8 +95,8 @@ class DsdPlan:
     n_per_octave : int
         Sizes per doubling of n.
     metrics : tuple of {"squared_risk", "error"}
-        Targets of the searches: the paper's, for CNN and LCN (and the FCN at the smallest number of
-        patches), and the zero-one error, for all estimators over n_patches.
+        Targets of the searches: the paper's, for CNN and LCN, and the zero-one error, for all
+        estimators over n_patches (with the squared risk of the FCN at the smallest of them).
     others : tuple of {"linear", "MLP", "maximum likelihood"}
         Baselines.
     selection : {"test", "validation"}
@@ -305,10 +305,10 @@ def _wanted(plan, experiment, n_patches):
     wanted = []
     if "squared_risk" in plan.metrics:
         wanted += [("CNN", "squared_risk"), ("LCN", "squared_risk")]
-        if experiment == "patches" and n_patches == min(plan.sweep_patches):
-            wanted.append(("FCN", "squared_risk"))  # one that stalls shows as much as five
     if "error" in plan.metrics and experiment == "patches":
         wanted += [(name, "error") for name in (*FAMILIES[::-1], *plan.others)]
+        if n_patches == min(plan.sweep_patches):
+            wanted.append(("FCN", "squared_risk"))  # one that stalls shows as much as five
     return wanted
 
 
