@@ -9,7 +9,7 @@ from scipy.stats import kurtosis, laplace, multivariate_normal, norm, t
 from sklearn.base import clone
 
 from sklcnn.datasets import DynamicSignal
-from sklcnn.datasets.places import draw_places, log_symmetric
+from sklcnn.datasets.dynamic_signal.places import draw_places, log_symmetric
 from sklcnn.theory import bayes_error
 
 PRIOR = [0.5, 0.3, 0.0, 0.2]
@@ -574,7 +574,7 @@ def test_chunks_invariance(monkeypatch):
     law = DynamicSignal(4, 3, 0.5, task="xor", random_state=0)
     X, _ = law.sample(100, random_state=1)
     whole, odds = law.bayes_error(), law.decision_function(X)
-    monkeypatch.setattr("sklcnn.datasets.signal_model._CHUNK", 12 * 7)
+    monkeypatch.setattr("sklcnn.datasets.dynamic_signal.model._CHUNK", 12 * 7)
     np.testing.assert_allclose(law.decision_function(X), odds, rtol=1e-12)
     parts = law.bayes_error(n_draws=2000)
     assert abs(parts - whole) < 4 * (whole * (0.5 - whole) * (1 / 2000 + 1 / 20_000)) ** 0.5

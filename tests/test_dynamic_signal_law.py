@@ -13,7 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from sklcnn.datasets import DynamicSignal, make_dsd, make_ssd, maximum_likelihood
+from sklcnn.datasets import DynamicSignal, make_dsd, make_ssd
+from sklcnn.datasets.dynamic_signal import likelihood
 
 
 def cosine(a, b):
@@ -279,9 +280,9 @@ def test_fit_oracle_start_from_the_truth_is_not_higher():
         law = DynamicSignal(100, 50, 0.2, random_state=seed)
         X, y = law.sample(15, random_state=seed)
         patches = (X * y[:, None]).reshape(15, 100, 50)
-        reached = maximum_likelihood.estimate_signal(patches, slice(None)).log_likelihoods[-1]
-        data = maximum_likelihood._Data(patches, (X**2).sum() / 15, 5000)
-        from_truth = maximum_likelihood._climb(data, law.true_signal).log_likelihoods[-1]
+        reached = likelihood.estimate_signal(patches, slice(None)).log_likelihoods[-1]
+        data = likelihood._Data(patches, (X**2).sum() / 15, 5000)
+        from_truth = likelihood._climb(data, law.true_signal).log_likelihoods[-1]
         assert reached > from_truth - 1e-6
 
 

@@ -14,8 +14,8 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import cross_val_score
 from sklearn.utils.validation import check_is_fitted
 
+from sklcnn.datasets import DynamicSignal
 from sklcnn.datasets.detection import PatternDetection, ReplacedPatch
-from sklcnn.datasets.dynamic_signal import DynamicSignal
 from sklcnn.datasets.patterns import KPattern, SignedOneHot, Textures
 from sklcnn.datasets.rotations import RotatedLaw, draw_rotations
 from sklcnn.datasets.sphere import SphereTeacher
@@ -626,7 +626,7 @@ def test_sklearn_contract_feature_names():
         (ChannelNorm(12), "'input_shape' parameter of ChannelNorm must be an instance of 'tuple'"),
         (LocalPairs(0), "'n_pairs' .* Got 0"),
         (LocalPairs(noise=-1.0), r"'noise' .* Got -1\.0"),
-        (LocalPairs(signs="same"), "'signs' .* 'equal'.* Got 'same'"),
+        (LocalPairs(signs="same"), "'signs' .*'equal'.* Got 'same'"),
         (LinearConvolution(4, 8), "patch_size=8 is larger than n_features=4"),
         (LinearConvolution(10, 4, 4), "patch_size=4 with stride=4 leaves features .* unseen"),
         (LinearConvolution(readout="mean"), "'readout' .* Got 'mean'"),

@@ -1,8 +1,7 @@
 """Laws of data: they draw (X, y) and know their own best rule."""
 
 from .detection import PatternDetection, ReplacedPatch
-from .dynamic_signal import DynamicSignal
-from .generators import make_dsd, make_ssd
+from .dynamic_signal import DynamicSignal, make_dsd, make_ssd
 from .patterns import KPattern, SignedOneHot, Textures
 from .rotations import RotatedLaw
 from .sphere import SphereTeacher, make_sphere

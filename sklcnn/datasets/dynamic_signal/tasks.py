@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from sklcnn.datasets.base import stream
-from sklcnn.datasets.places import log_symmetric
+from sklcnn.datasets.dynamic_signal.places import log_symmetric
 
 __all__ = [
     "TASKS",

@@ -7,9 +7,9 @@ from scipy.special import log_softmax
 from sklearn.utils import gen_batches
 
 from sklcnn.datasets.base import stream
-from sklcnn.datasets.noise import Noise
-from sklcnn.datasets.places import Templates, draw_places
-from sklcnn.datasets.tasks import AbstractTask
+from sklcnn.datasets.dynamic_signal.noise import Noise
+from sklcnn.datasets.dynamic_signal.places import Templates, draw_places
+from sklcnn.datasets.dynamic_signal.tasks import AbstractTask
 
 __all__ = ["SignalModel"]
 

@@ -14,10 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import validate_data
 
 from sklcnn.datasets.base import AbstractLaw, draw_entropy
-from sklcnn.datasets.maximum_likelihood import estimate_signal
-from sklcnn.datasets.noise import NOISE_LAWS, Noise
-from sklcnn.datasets.places import make_templates
-from sklcnn.datasets.signal_checks import (
+from sklcnn.datasets.dynamic_signal.checks import (
     check_correlation,
     check_fittable,
     check_location_prior,
@@ -27,8 +24,11 @@ from sklcnn.datasets.signal_checks import (
     check_together,
     encode_signs,
 )
-from sklcnn.datasets.signal_model import SignalModel
-from sklcnn.datasets.tasks import (
+from sklcnn.datasets.dynamic_signal.likelihood import estimate_signal
+from sklcnn.datasets.dynamic_signal.model import SignalModel
+from sklcnn.datasets.dynamic_signal.noise import NOISE_LAWS, Noise
+from sklcnn.datasets.dynamic_signal.places import make_templates
+from sklcnn.datasets.dynamic_signal.tasks import (
     TASKS,
     flip_error,
     flip_labels,

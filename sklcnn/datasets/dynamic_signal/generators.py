@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklcnn.datasets.dynamic_signal import DynamicSignal
+from sklcnn.datasets.dynamic_signal.law import DynamicSignal
 
 __all__ = ["make_dsd", "make_ssd"]
 
