@@ -482,6 +482,21 @@ def test_command_prints_the_tables_and_writes_files(here, capsys):
     )
 
 
+def test_quick_study_separates_the_families(here, capsys):
+    assert main(["study", "dsd", "--quick"]) == 0
+    out, _ = capsys.readouterr()
+    assert "LCN / CNN on the population squared risk" in out
+    files = here / "sklcnn-study-dsd"
+    assert {f.name for f in files.iterdir()} == {
+        *("first.csv", "report.html", "results.csv", "samples_needed.png", "trials.csv")
+    }
+    needed = pd.read_csv(files / "results.csv").query("metric == 'squared_risk'")
+    needed = needed.pivot(
+        index=["experiment", "n_patches", "patch_size"], columns="estimator", values="n_samples"
+    )
+    assert (needed["LCN"] > 2 * needed["CNN"]).all()  # seed 0: 3 to 12 times
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
