@@ -155,7 +155,8 @@ def beyond(
         "random_state": random_state,
     }
     searches = [search for variant in chosen for search in _searches(variant, tolerance, options)]
-    with FitProgress(sum(search.cost for search in searches), enabled=verbose) as progress:
+    work = sum(search.cost for search in searches)
+    with FitProgress(work, enabled=verbose, counted=False) as progress:
         progress.stage("samples needed")
         rows = [
             search_row(search.labels, found)
