@@ -22,8 +22,8 @@ from sklcnn.datasets import DynamicSignal, make_dsd
 from sklcnn.inspection import population_risk
 from sklcnn.theory import linear_error, linear_squared_risk, two_step_constants
 from sklcnn.training import Adam, GradientDescent, TwoStep, train
-from sklcnn.training.solvers import Stepper
 from sklcnn.training.stacks import group_jobs
+from sklcnn.training.stepper import Stepper
 
 FAMILIES = ("fcn", "lcn", "cnn")
 N_PATCHES, PATCH_SIZE = 5, 6

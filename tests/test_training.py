@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from sklcnn import CNNClassifier, CNNRegressor, FCNClassifier, FCNRegressor
 from sklcnn.datasets import make_dsd
 from sklcnn.training import SGD, Adam, GradientDescent, make_solver, resolve_device
-from sklcnn.training.solvers import Stepper
+from sklcnn.training.stepper import Stepper
 
 
 class Quadratic(torch.nn.Module):

@@ -23,8 +23,8 @@ from sklcnn.nn.losses import MeanLoss
 from sklcnn.training.batches import Batches, chunk_size
 from sklcnn.training.callbacks import EpochHook, Stopping, StopTraining
 from sklcnn.training.jobs import Samples, Trained
-from sklcnn.training.solvers import Stepper
 from sklcnn.training.stacks import group_jobs, is_large, make_stack, spread
+from sklcnn.training.stepper import Stepper
 
 __all__ = ["Trainer", "make_net", "resolve_device", "train", "train_stacks"]
 
