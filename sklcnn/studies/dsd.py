@@ -26,7 +26,7 @@ FAMILIES = ("FCN", "LCN", "CNN")
 METRICS = ("squared_risk", "error")
 THEOREMS = (("FCN", "lower"), ("LCN", "lower"), ("LCN", "upper"), ("CNN", "upper"))
 OTHERS = ("linear", "MLP", "maximum likelihood")
-# Rates of the published grid, times the number of patches for the LCN, over it for the FCN.
+# The published grid; the rates of weights times n_patches for the LCN, 10 / n_patches for the FCN.
 WEIGHT_RATES = (1e-1, 1e-2, 1e-3)
 BIAS_RATES = (1e-2, 1e-3, 1e-4)
 N_RESAMPLES = 2000
