@@ -146,15 +146,19 @@ def _add_study(verbs):
         "CSV files, a picture and report.html.",
     )
     studies = verb.add_subparsers(title="studies", metavar="STUDY", required=True)
-    dsd = studies.add_parser(
+    _add_study_dsd(studies)
+    _add_study_beyond(studies)
+
+
+def _add_study_dsd(studies):
+    verb = studies.add_parser(
         "dsd",
         help="samples that CNN, LCN and FCN need on the Dynamic Signal Distribution",
         description="How many samples do CNN, LCN and FCN need on the Dynamic Signal Distribution "
         "(arXiv 2403.15707)? The defaults are the paper's protocol.",
     )
-    dsd.set_defaults(run=_study_dsd)
-    add = dsd.add_argument
-    add("--quick", action="store_true", help="in small, to see that it runs")
+    verb.set_defaults(run=_study_dsd)
+    add = verb.add_argument
     add(
         "--experiments",
         nargs="+",
@@ -169,17 +173,38 @@ def _add_study(verbs):
         metavar="NAME",
         help="targets: squared_risk (the paper's; CNN and LCN), error (all estimators)",
     )
-    add("--noise", type=float, metavar="SIGMA", help="standard deviation of the noise")
-    add("--repeats", type=_whole, metavar="N", help="signals and samples")
-    add("--n-max", type=_whole, metavar="N", help="largest number of samples tried")
     add(
         "--selection",
         choices=["test", "validation"],
         help="what chooses learning rates: the test metric, as in the paper, or held-out samples",
     )
-    add("--seed", type=_whole, metavar="N", help="same seed, same results (default: 0)")
+    _add_search(verb)
+    _add_output(verb, "sklcnn-study-dsd")
+
+
+def _add_study_beyond(studies):
+    verb = studies.add_parser(
+        "beyond",
+        help="does their separation outlive the assumptions of the theorems?",
+        description="Changes one assumption of the Dynamic Signal Distribution at a time and asks "
+        "whether the separation of CNN, LCN and FCN persists, shrinks or vanishes.",
+    )
+    verb.set_defaults(run=_study_beyond)
+    verb.add_argument(
+        "--variants", nargs="+", metavar="NAME", help="such as xor or 'fixed place' (default: all)"
+    )
+    _add_search(verb)
+    _add_output(verb, "sklcnn-study-beyond")
+
+
+def _add_search(verb):
+    add = verb.add_argument
+    add("--quick", action="store_true", help="in small, to see that it runs")
+    add("--noise", type=float, metavar="SIGMA", help="standard deviation of the noise")
+    add("--repeats", type=_whole, metavar="N", help="signals and samples")
+    add("--n-max", type=_whole, metavar="N", help="largest number of samples tried")
+    add("--seed", type=_whole, metavar="N", default=0, help="same seed, same results (default: 0)")
     add("--jobs", type=_whole, metavar="N", help="processes (default: one a core, at most 8)")
-    _add_output(dsd, "sklcnn-study-dsd")
 
 
 def _whole(text):
@@ -235,34 +260,66 @@ def _claim(arguments):
 
 def _study_dsd(arguments):
     """Run the study ``dsd``."""
-    from sklcnn.studies.dsd import DsdPlan, check_plan, dsd_study
-    from sklcnn.studies.dsd_report import statements, text_tables
-    from sklcnn.studies.fits import default_jobs
+    from sklcnn.studies import dsd, dsd_report
     from sklcnn.studies.output import save_dsd
 
+    given = _given(arguments, "experiments", "metrics", "noise", "repeats", "n_max", "selection")
+    plan = dsd.DsdPlan.quick(**given) if arguments.quick else dsd.DsdPlan(**given)
+    return _study(
+        arguments,
+        check=lambda: dsd.check_plan(plan),
+        run=lambda n_jobs: dsd.dsd_study(plan, n_jobs=n_jobs, verbose=True),
+        save=save_dsd,
+        report=dsd_report,
+    )
+
+
+def _study_beyond(arguments):
+    """Run the study ``beyond``."""
+    from sklcnn.studies import beyond_report
+    from sklcnn.studies.beyond import QUICK, beyond, check_beyond
+    from sklcnn.studies.output import save_beyond
+
+    given = _given(arguments, "variants", "noise", "repeats", "n_max")
+    given = (QUICK if arguments.quick else {}) | given
+    return _study(
+        arguments,
+        check=lambda: check_beyond(**given),
+        run=lambda n_jobs: beyond(**given, n_jobs=n_jobs, verbose=True),
+        save=save_beyond,
+        report=beyond_report,
+    )
+
+
+def _given(arguments, *names):
+    """Return those of the options that were given, and the seed."""
     _check_numbers(arguments)
-    names = ("experiments", "metrics", "noise", "repeats", "n_max", "selection", "seed")
-    given = {name: getattr(arguments, name) for name in names}
+    values = {name: getattr(arguments, name) for name in names}
     given = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in given.items()
+        for name, value in values.items()
         if value is not None
     }
-    given |= {"random_state": given.pop("seed", 0)}
-    plan = DsdPlan.quick(**given) if arguments.quick else DsdPlan(**given)
+    return given | {"random_state": arguments.seed}
+
+
+def _study(arguments, check, run, save, report):
+    """Check, run, save and show a study."""
+    from sklcnn.studies.fits import default_jobs
+
     try:
-        check_plan(plan)
+        check()
     except ValueError as error:
         raise _UsageError(str(error)) from error
     directory = _claim(arguments)
     try:
-        study = dsd_study(plan, n_jobs=arguments.jobs or default_jobs("cpu"), verbose=True)
-        files = save_dsd(directory, study)
+        found = run(arguments.jobs or default_jobs("cpu"))
+        files = save(directory, found)
     finally:
         directory.release()
     console = _console()
-    _show_tables(console, text_tables(study))
-    for sentence in statements(study):
+    _show_tables(console, report.text_tables(found))
+    for sentence in report.statements(found):
         console.print(f"- {sentence}")
     console.print(f"Written to {directory.path}: {', '.join(files)}")
     return 0
@@ -301,7 +358,7 @@ def _plans(arguments):
 
 def _check_numbers(arguments):
     """Refuse seeds and numbers of jobs that make no sense."""
-    if arguments.seed is not None and arguments.seed < 0:
+    if arguments.seed < 0:
         raise _UsageError(f"--seed: {arguments.seed} is negative")
     if arguments.jobs is not None and arguments.jobs < 1:
         raise _UsageError(f"--jobs: {arguments.jobs} is not a positive whole number")

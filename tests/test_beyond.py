@@ -10,8 +10,10 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import Pipeline
 
+from sklcnn.cli import main
 from sklcnn.plotting import FAMILY_STYLES, RatioDisplay
-from sklcnn.studies.beyond import RATIOS, beyond, find_ratio, find_verdict
+from sklcnn.studies.beyond import RATIOS, Beyond, beyond, find_ratio, find_verdict
+from sklcnn.studies.beyond_report import statements
 from sklcnn.studies.variants import FAMILIES, SampleProjection, make_variants
 
 VARIANTS = make_variants(n_patches=4, patch_size=6, noise=0.2)
@@ -234,10 +236,10 @@ def test_invariance_same_seed_same_study():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"variants": ["nonsense"]}, "variants holds 'nonsense', .* it may hold paper, "),
+        ({"variants": ["nonsense"]}, "variants holds 'nonsense', .* it may hold paper; "),
         ({"variants": []}, r"variants=\[\] is empty"),
         ({"variants": ["xor"], "tolerance": 1.0}, r"tolerance=1.0 must lie between 0 and 1"),
-        ({"variants": ["xor"], "n_patches": 0}, "n_patches=0 must be"),
+        ({"variants": ["xor"], "n_patches": 0}, "'n_patches' .* Got 0"),
         ({"variants": ["xor"], "repeats": 0}, "repeats=0 must be at least 1"),
     ],
 )
@@ -317,3 +319,52 @@ def test_contract_study_draws_its_table(found):
 def test_bad_pictures_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         RatioDisplay(**{"names": NAMES, "ratios": RATIO} | arguments)
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def test_command_prints_ratios_and_writes_files(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["study", "beyond", "--quick", "--variants", "fixed place", "--n-max", "64"]
+    assert main([*arguments, "--jobs", "1"]) == 0
+    out, _ = capsys.readouterr()
+    for word in ("samples needed", "fixed place", "LCN/CNN", "FCN/LCN", "Written to"):
+        assert word in out
+    files = tmp_path / "sklcnn-study-beyond"
+    assert {f.name for f in files.iterdir()} == {
+        *("ratios.csv", "ratios.png", "report.html", "results.csv")
+    }
+    assert set(pd.read_csv(files / "results.csv").variant) == {"paper", "fixed place"}
+    assert "fixed place" in (files / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--variants", "nothing"], "variants holds 'nothing'"),
+        (["--noise", "-1"], "'noise'"),
+        (["--repeats", "0"], "repeats=0"),
+        (["--n-max", "1"], "n_max=1"),
+    ],
+)
+def test_command_names_what_is_wrong(options, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["study", "beyond", *options]) == 2
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_statements_list_the_variants_of_each_verdict():
+    table = pd.DataFrame(
+        {
+            "variant": ["paper", "a", "b, c", "d"],
+            "name": "LCN/CNN",
+            "verdict": ["", "persists", "persists", "reverses"],
+        }
+    )
+    found = Beyond(table, pd.DataFrame(), {})
+    assert statements(found) == [
+        "LCN/CNN persists in 2: a; b, c.",
+        "LCN/CNN reverses in 1: d.",
+    ]

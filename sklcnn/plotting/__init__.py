@@ -6,6 +6,7 @@ from .filters import FilterDisplay
 from .panels import row_png as row_png
 from .phase import PhaseDisplay
 from .ratios import RatioDisplay
+from .ratios import ratio_png as ratio_png
 from .sample_complexity import SampleComplexityDisplay
 from .styles import ESTIMATOR_STYLES, FAMILY_STYLES
 

@@ -1,11 +1,11 @@
 """Learning curves of network families, and what each ingredient is worth."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .panels import png_of
 from .styles import FAMILY_STYLES, GREY
 
 __all__ = ["ComparisonDisplay", "stack_png"]
@@ -215,9 +215,7 @@ def stack_png(displays, dpi=150):
     rows = figure.subplots(len(displays), 3, squeeze=False)
     for display, axes in zip(displays, rows, strict=True):
         display.plot(axes)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
-    return buffer.getvalue()
+    return png_of(figure, dpi)
 
 
 def _part(value):

@@ -13,6 +13,7 @@ __all__ = [
     "check_names",
     "number_axis",
     "number_log_axis",
+    "png_of",
     "row_png",
     "take_axes",
 ]
@@ -140,6 +141,11 @@ def row_png(displays, width=6.2, height=4.6, dpi=150):
         displays, figure.subplots(1, len(displays), squeeze=False)[0], strict=True
     ):
         display.plot(ax)
+    return png_of(figure, dpi)
+
+
+def png_of(figure, dpi):
+    """Return a figure as the content of a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .panels import check_array, check_names, number_log_axis, take_axes
+from .panels import check_array, check_names, number_log_axis, png_of, take_axes
 from .styles import GREY, styles_of
 
-__all__ = ["RatioDisplay"]
+__all__ = ["RatioDisplay", "ratio_png"]
 
 _WIDTH, _ROW, _MARGIN = 3.6, 0.27, 1.4  # of a panel, of a variant, of titles and axes, in inches
 _STUB = 1.35  # length of an arrow that stands for an open end, as a factor
@@ -100,8 +100,15 @@ class RatioDisplay:
         display : RatioDisplay
             The display itself.
         """
-        size = (_WIDTH * len(self.ratios) + 1.4, _ROW * len(self.names) + _MARGIN)
-        self.axes_ = take_axes(axes, list(self.ratios), size, sharey=True)
+        self.axes_ = take_axes(axes, list(self.ratios), self._size(), sharey=True)
+        self._draw(outside=axes is None)
+        return self
+
+    def _size(self):
+        """Of a figure, in inches."""
+        return _WIDTH * len(self.ratios) + 1.4, _ROW * len(self.names) + _MARGIN
+
+    def _draw(self, outside):
         self.figure_ = self.axes_[0].figure
         self.dots_: dict[str, tuple] = {}
         styles = styles_of(name.rpartition("/")[2] for name in self.ratios)
@@ -111,8 +118,7 @@ class RatioDisplay:
             self._plot_intervals(ax, name, style)
             self._plot_dots(ax, name, style)
             self._dress(ax, name)
-        self._explain(outside=axes is None)
-        return self
+        self._explain(outside)
 
     def _check(self, parameter, values, known) -> dict[str, NDArray]:
         """Arrays (n_variants,) of known ratios, positive but for open ends."""
@@ -211,3 +217,26 @@ class RatioDisplay:
             self.figure_.legend(handles=handles, frameon=False, fontsize="small", **place)
         else:
             ax.legend(handles=handles, frameon=False, fontsize="small", loc="best")
+
+
+def ratio_png(display, dpi=150):
+    """Draw a display in a figure of its own and return the picture as PNG.
+
+    Parameters
+    ----------
+    display : RatioDisplay
+        What is drawn.
+    dpi : int, default=150
+        Resolution in dots per inch.
+
+    Returns
+    -------
+    png : bytes
+        Content of a PNG file.
+    """
+    from matplotlib.figure import Figure  # not pyplot: nothing is shown, no state is kept
+
+    figure = Figure(figsize=display._size(), layout="constrained")
+    display.axes_ = figure.subplots(1, len(display.ratios), sharey=True, squeeze=False)[0]
+    display._draw(outside=True)
+    return png_of(figure, dpi)

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from sklcnn.datasets import DynamicSignal
+from sklcnn.plotting import RatioDisplay
+from sklcnn.studies.sample_complexity import make_seeds, size_grid
 from sklcnn.studies.searches import Search, run_searches, search_row
 from sklcnn.studies.variants import FAMILIES, Variant, make_variants
 from sklcnn.training.progress import FitProgress
@@ -15,6 +20,7 @@ from sklcnn.training.progress import FitProgress
 __all__ = ["RATIOS", "Beyond", "beyond", "find_ratio", "find_verdict"]
 
 RATIOS = {"LCN/CNN": ("LCN", "CNN"), "FCN/LCN": ("FCN", "LCN")}
+QUICK = {"n_patches": 5, "patch_size": 5, "repeats": 2, "n_max": 256}  # to see that it runs
 COSTS = {"FCN": 6.0, "LCN": 3.0, "CNN": 1.0}
 
 
@@ -45,7 +51,7 @@ class Beyond:
     results: pd.DataFrame = field(repr=False)
     settings: dict = field(repr=False)
 
-    def plot(self, axes: Sequence | None = None) -> Any:
+    def plot(self, axes: Sequence | None = None) -> RatioDisplay:
         """Draw the ratios of all variants beside those of their references.
 
         Parameters
@@ -58,8 +64,16 @@ class Beyond:
         display : sklcnn.plotting.RatioDisplay
             The picture.
         """
-        from sklcnn.plotting import RatioDisplay
+        return self.display().plot(axes)
 
+    def display(self) -> RatioDisplay:
+        """Return what ``plot`` draws, not drawn yet.
+
+        Returns
+        -------
+        display : sklcnn.plotting.RatioDisplay
+            Holds the arrays.
+        """
         names = list(self.table.variant.unique())
         table = self.table.set_index(["name", "variant"])
         rows = {name: table.loc[name].reindex(names).fillna({"censored": ""}) for name in RATIOS}
@@ -67,10 +81,9 @@ class Beyond:
         ratios, low, high, censored, reference = (
             {name: part[column].to_numpy() for name, part in rows.items()} for column in columns
         )
-        display = RatioDisplay(
+        return RatioDisplay(
             names, ratios, low=low, high=high, censored=censored, reference=reference
         )
-        return display.plot(axes)
 
 
 def beyond(
@@ -144,9 +157,6 @@ def beyond(
     >>> found.table.shape, found.results.shape[0]
     ((4, 12), 6)
     """
-    if not 0 < tolerance < 1:
-        raise ValueError(f"tolerance={tolerance} must lie between 0 and 1.")
-    chosen = _choose(variants, make_variants(n_patches, patch_size, noise))
     options = {
         "repeats": repeats,
         "n_min": n_min,
@@ -154,6 +164,9 @@ def beyond(
         "n_per_octave": n_per_octave,
         "random_state": random_state,
     }
+    settings = {"n_patches": n_patches, "patch_size": patch_size, "noise": noise}
+    settings |= {"tolerance": tolerance} | options
+    chosen = check_beyond(variants=variants, **settings)
     searches = [search for variant in chosen for search in _searches(variant, tolerance, options)]
     work = sum(search.cost for search in searches)
     with FitProgress(work, enabled=verbose, counted=False) as progress:
@@ -163,20 +176,31 @@ def beyond(
             for search, found in run_searches(searches, progress, n_jobs)
         ]
     results = _order(rows, chosen)
-    settings = {"n_patches": n_patches, "patch_size": patch_size, "noise": noise}
-    settings |= {"tolerance": tolerance} | options
     return Beyond(_compare(results, chosen, n_min), results, settings)
 
 
 # the searches
 
 
-def _choose(names, known) -> list[Variant]:
+def check_beyond(**given) -> list[Variant]:
+    """Return the variants that arguments of `beyond` ask for, or raise ValueError."""
+    defaults = {name: one.default for name, one in signature(beyond).parameters.items()}
+    asked = SimpleNamespace(**(defaults | given))
+    if not 0 < asked.tolerance < 1:
+        raise ValueError(f"tolerance={asked.tolerance} must lie between 0 and 1.")
+    size_grid(asked.n_min, asked.n_max, asked.n_per_octave)
+    make_seeds(asked.random_state, asked.repeats)
+    law = asked.n_patches, asked.patch_size, asked.noise
+    DynamicSignal(*law).bayes_error()
+    return _choose(asked.variants, make_variants(*law))
+
+
+def _choose(names, known):
     """Return the variants and their references, in the order of the table."""
     wanted = set(known) if names is None else set(names)
     if unknown := sorted(wanted - set(known)):
         raise ValueError(
-            f"variants holds {unknown[0]!r}, which is unknown: it may hold {', '.join(known)}."
+            f"variants holds {unknown[0]!r}, which is unknown: it may hold {'; '.join(known)}."
         )
     if not wanted:
         raise ValueError(f"variants={names!r} is empty: name one, or give None for all.")

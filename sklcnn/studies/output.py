@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from sklcnn import __version__
-from sklcnn.plotting import row_png, stack_png
-from sklcnn.studies import dsd_report
+from sklcnn.plotting import ratio_png, row_png, stack_png
+from sklcnn.studies import beyond_report, dsd_report
 from sklcnn.studies.pages import study_html
 from sklcnn.studies.report import report_html
 
-__all__ = ["ResultDirectory", "save", "save_dsd", "save_unfinished"]
+__all__ = ["ResultDirectory", "save", "save_beyond", "save_dsd", "save_unfinished"]
 
 
 class ResultDirectory:
@@ -139,26 +139,57 @@ def save_dsd(directory, study):
     names : list of str
         Of the files.
     """
-    tables = {"first": study.first, "results": study.table, "trials": study.trials}
-    for name, frame in tables.items():
-        directory.write(f"{name}.csv", frame.to_csv(index=False).encode())
     pictures = dsd_report.displays(study)
-    png = row_png(pictures) if pictures else b""
-    directory.remove("samples_needed.png")  # of an earlier study
-    if png:
-        directory.write("samples_needed.png", png)
-    page = study_html(
+    return _save_study(
+        directory,
+        {"first": study.first, "results": study.table, "trials": study.trials},
+        ("samples_needed.png", row_png(pictures) if pictures else b""),
         "How many samples do CNN, LCN and FCN need?",
         "A signal of either sign at a random place in noise (Dynamic Signal Distribution, arXiv "
         "2403.15707): samples at which half of all repeats reach the target.",
         dsd_report.statements(study),
-        png,
         dsd_report.text_tables(study),
-        __version__,
     )
+
+
+def save_beyond(directory, found):
+    """Write the files of a study beyond the paper.
+
+    Parameters
+    ----------
+    directory : ResultDirectory
+        Where.
+    found : Beyond
+        What was found.
+
+    Returns
+    -------
+    names : list of str
+        Of the files.
+    """
+    return _save_study(
+        directory,
+        {"results": found.results, "ratios": found.table},
+        ("ratios.png", ratio_png(found.display())),
+        "What does the separation of CNN, LCN and FCN rest on?",
+        "One assumption of the theorems on the Dynamic Signal Distribution (arXiv 2403.15707) is "
+        "changed at a time: how many times the samples does one family then need of the other?",
+        beyond_report.statements(found),
+        beyond_report.text_tables(found),
+    )
+
+
+def _save_study(directory, frames, picture, title, lead, statements, tables):
+    """Write tables, picture and page, and return the names of the files."""
+    for name, frame in frames.items():
+        directory.write(f"{name}.csv", frame.to_csv(index=False).encode())
+    name, png = picture
+    directory.remove(name)  # of an earlier study
+    if png:
+        directory.write(name, png)
+    page = study_html(title, lead, statements, png, tables, __version__)
     directory.write("report.html", page.encode())
-    names = [f"{name}.csv" for name in tables] + ["samples_needed.png"] * bool(png)
-    return [*names, "report.html"]
+    return [*(f"{table}.csv" for table in frames), *[name] * bool(png), "report.html"]
 
 
 def save_unfinished(directory, comparisons, results):

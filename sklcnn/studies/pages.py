@@ -47,7 +47,7 @@ def study_html(title, lead, statements, png, tables, version):
         f"<h1>{escape(title)}</h1><p>{escape(lead)}</p><h2>What was found</h2><ul>{items}</ul>"
         f"{picture}<h2>All numbers</h2>{''.join(map(table_html, tables))}"
     )
-    return frame(title, body, version, "Every trial is a row of trials.csv.")
+    return frame(title, body, version, "All numbers are in the CSV files beside it.")
 
 
 def frame(title, body, version, note):
