@@ -326,3 +326,12 @@ def test_failure_of_a_stack_contract_members_are_trained_alone(dsd, monkeypatch)
     monkeypatch.setattr("sklcnn.training.stacks._stack_modules", refuse)
     jobs = [prepare(FAMILIES["FCN"](max_iter=3, tol=None), *dsd) for _ in range(3)]
     assert [len(outcome.train_loss) for outcome in train(jobs)] == [3, 3, 3]
+
+
+def test_validation_in_chunks_oracle_loop(dsd, monkeypatch):
+    monkeypatch.setattr("sklcnn.training.batches.CHUNK_ENTRIES", 20 * 7)  # seven samples
+    X, y = dsd
+    network = FAMILIES["CNN"](solver="gd", max_iter=6, tol=None, early_stopping=True, **DOUBLE)
+    jobs = [prepare(network, X[n : n + 40], y[n : n + 40], None, X[60:], y[60:]) for n in range(3)]
+    assert_fleet_equals_loop(jobs)
+    assert len(train([jobs[0]])[0].validation_loss) == 6
