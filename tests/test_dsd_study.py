@@ -371,6 +371,17 @@ def test_needed_table_says_what_is_censored():
     assert "chosen on the validation samples" in text_tables(held_out)[0].title
 
 
+def test_plot_draws_every_display_where_it_is_told():
+    from matplotlib.figure import Figure
+
+    ax = Figure().subplots()
+    (display,) = made_up(table=NEEDED).plot([ax])
+    assert display.ax_ is ax
+    assert made_up().plot([]) == []
+    with pytest.raises(ValueError, match="argument 2 is longer"):
+        made_up().plot([ax])
+
+
 def test_display_holds_the_numbers_of_the_table():
     (display,) = displays(made_up(table=NEEDED))
     np.testing.assert_array_equal(display.sizes, [10, 20])

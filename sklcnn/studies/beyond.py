@@ -12,8 +12,8 @@ from sklearn.base import clone
 
 from sklcnn.datasets import DynamicSignal
 from sklcnn.plotting import RatioDisplay
-from sklcnn.studies.sample_complexity import make_seeds, size_grid
 from sklcnn.studies.searches import Search, run_searches, search_row
+from sklcnn.studies.trials import make_seeds, size_grid
 from sklcnn.studies.variants import FAMILIES, Variant, make_variants
 from sklcnn.training.progress import FitProgress
 

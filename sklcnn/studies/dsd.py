@@ -2,6 +2,7 @@
 
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,9 +14,12 @@ from sklearn.neural_network import MLPClassifier
 from sklcnn.datasets import DynamicSignal
 from sklcnn.estimators import dsd_network
 from sklcnn.inspection import PopulationRisk, alignment
-from sklcnn.studies.sample_complexity import Trials, fit_all, make_plan, make_seeds, size_grid
+from sklcnn.plotting import SampleComplexityDisplay
+from sklcnn.studies.dsd_report import displays
+from sklcnn.studies.sample_complexity import make_plan
 from sklcnn.studies.searches import Search, run_searches, search_row
 from sklcnn.studies.success import resample_crossings
+from sklcnn.studies.trials import Trials, fit_all, make_seeds, size_grid
 from sklcnn.theory import sample_complexity_rate
 from sklcnn.training.progress import FitProgress
 
@@ -182,6 +186,23 @@ class DsdStudy:
     exponents: pd.DataFrame = field(repr=False)
     ratios: pd.DataFrame = field(repr=False)
     trials: pd.DataFrame = field(repr=False)
+
+    def plot(self, axes: Sequence | None = None) -> list[SampleComplexityDisplay]:
+        """Draw the samples needed, one picture for each experiment and metric.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib.axes.Axes or None, default=None
+            Where to draw, as many as there are pictures; None makes a figure for each.
+
+        Returns
+        -------
+        displays : list of SampleComplexityDisplay
+            The pictures, none without searches.
+        """
+        drawn = displays(self)
+        places = [None] * len(drawn) if axes is None else axes
+        return [display.plot(ax) for display, ax in zip(drawn, places, strict=True)]
 
 
 def dsd_study(

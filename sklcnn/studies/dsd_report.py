@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from sklcnn.inspection.filters import MISALIGNED
 from sklcnn.plotting import SampleComplexityDisplay
 from sklcnn.studies.pages import TextTable
 from sklcnn.theory import bayes_error, linear_error, linear_squared_risk, oracle_squared_risk
 
 __all__ = ["displays", "statements", "text_tables"]
 
-MISALIGNED = 0.25  # cosine below which the paper calls a filter lost
 TITLES = {"patches": "over the number of patches", "size": "over the size of a patch"}
 METRICS = {"squared_risk": "population squared risk", "error": "zero-one error"}
 
