@@ -1,0 +1,23 @@
+"""Connectivity and weight sharing as integer arrays.
+
+A network family is two integer arrays. *Connectivity* (``patch_indices``) says which features each
+patch sees, *sharing* (``filter_groups``) which patches use the same filters:
+
+=================  ==================================  ===========================
+family             ``patch_indices``                   ``filter_groups``
+=================  ==================================  ===========================
+fully connected    one patch of all features           ``[0]``
+locally connected  ``(n_patches, patch_size)``         ``0 .. n_patches - 1``
+convolutional      ``(n_patches, patch_size)``         all ``0``
+in between         ``(n_patches, patch_size)``         any grouping of the patches
+=================  ==================================  ===========================
+
+Everything here is numpy: ``X[:, patch_indices]`` are the patches, of shape (n_samples, n_patches,
+patch_size).
+"""
+
+from .groups import sharing_groups
+from .indices import all_features, check_patch_indices
+from .windows import sliding_windows
+
+__all__ = ["all_features", "check_patch_indices", "sharing_groups", "sliding_windows"]
