@@ -305,7 +305,8 @@ def test_not_fitted_contract():
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (FCNClassifier((8, 8)), "n_filters=.*one hidden layer"),
+        (FCNClassifier(()), "n_filters=.* no hidden layer"),
+        (FCNClassifier((8, 0)), r"n_filters=\(8, 0\) holds 0"),
         (CNNClassifier(4, (3, 3)), "patch_size=.*one hidden layer"),
         (CNNClassifier(4, 5, 2), "stride=2 leaves features"),
         (CNNClassifier(input_shape=(4, 6)), "holds 24 features, but X has 20"),

@@ -2,7 +2,7 @@
 
 ``fit`` reads like the way of the data: *prepare* turns (X, y) into a job, *train* turns jobs into
 trained modules, *finish* stores the fitted attributes. A task (classifier, regressor) supplies
-``_check_y``, ``_encode`` and ``_stratify``; a family supplies ``_connect``.
+``_check_y``, ``_encode`` and ``_stratify``; a family supplies ``_plan``.
 """
 
 import copy
@@ -20,12 +20,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from sklcnn.estimators.layers import check_input_shape
 from sklcnn.estimators.reports import CallbackSupportMixin, FitReport
-from sklcnn.nn import ACTIVATIONS, PatchNetwork
+from sklcnn.nn import ACTIVATIONS, DeepNetwork, PatchNetwork
 from sklcnn.training import (
     SOLVERS,
     Job,
     Samples,
+    Translation,
     make_net,
     make_solver,
     make_stack,
@@ -38,7 +40,7 @@ __all__ = ["AbstractNetwork"]
 
 
 class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
-    """One hidden layer of filters over patches, trained by gradient steps."""
+    """Hidden layers of filters over patches, trained by gradient steps."""
 
     _doc_link_module = "sklcnn"
     _doc_link_template = (
@@ -54,6 +56,7 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "augment_shift": [Interval(Integral, 0, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -229,29 +232,44 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         )
 
     def _build(self, n_outputs, generator):
-        """Choose the connectivity and draw the initial weights."""
-        for name in ("n_filters", "patch_size", "stride"):
-            if isinstance(getattr(self, name, 1), tuple):
-                raise ValueError(
-                    f"{name}={getattr(self, name)}: networks have one hidden layer; give an int."
-                )
+        """Plan the hidden layers and draw the initial weights."""
         if self.readout == "sum" and n_outputs > 1:
             raise ValueError(
                 f"readout='sum' gives one output, but {n_outputs} are needed; use readout='linear'."
             )
-        self.patch_indices_, self.filter_groups_ = self._connect(self.n_features_in_)
-        return PatchNetwork(
-            self.patch_indices_,
-            self.filter_groups_,
-            self.n_filters,
+        self._plans = self._plan(self.n_features_in_)
+        return self._assemble(
             n_outputs,
             activation=self.activation,
-            pooling=self.pooling,
             readout=self.readout,
             generator=generator,
             init_scale=self.init_scale,
             dtype=getattr(torch, self.dtype),
         )
+
+    def _assemble(self, n_outputs, **options):
+        """Return the module of the planned layers; one of them has the faster gradient."""
+        first = self._plans[0]
+        if len(self._plans) == 1 and first.pool_size is None:
+            layer = first.patch_indices, first.filter_groups, first.n_filters
+            return PatchNetwork(*layer, n_outputs, pooling=first.pooling, **options)
+        return DeepNetwork(self._plans, n_outputs, self._image_shape(), **options)
+
+    def _image_shape(self):
+        """Return (channels, height, width) of a sample."""
+        return check_input_shape(self.input_shape, self.n_features_in_)
+
+    def _translation(self):
+        """Return how training samples are shifted, None if they are not."""
+        if not self.augment_shift:
+            return None
+        shape = self._image_shape()
+        if self.augment_shift >= max(shape[1:]):
+            raise ValueError(
+                f"augment_shift={self.augment_shift} would shift a sample of height {shape[1]} and "
+                f"width {shape[2]} out of sight; it must be smaller than the longer of them."
+            )
+        return Translation(shape, self.augment_shift)
 
     def _job(self, module, n_train, **training):
         """Return a job with the parameters of this estimator."""
@@ -266,6 +284,7 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
             "n_iter_no_change": self.n_iter_no_change,
             "early_stopping": self.early_stopping,
             "max_iter": self.max_iter,
+            "translation": self._translation(),
             "device": resolve_device(self.device),
             "callbacks": tuple(self.callbacks or ()),
             "verbose": int(self.verbose),
@@ -284,8 +303,7 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         self.loss_curve_ = earlier[0] + trained.train_loss
         self.validation_loss_curve_ = earlier[1] + trained.validation_loss
         self.n_iter_ = len(self.loss_curve_)
-        self.filters_ = self._present_filters(self.module_.weight.detach().cpu().numpy().copy())
-        self.n_parameters_ = sum(parameter.numel() for parameter in self.module_.parameters())
+        self._present_layers()
         self._shuffle_state, self._solver_state = trained.shuffle_state, trained.solver_state
         self.n_train_ = len(job.samples)
         self.fit_seconds_ = trained.seconds + (0.0 if fresh else self.fit_seconds_)
@@ -297,6 +315,19 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
                 stacklevel=4,
             )
         return self
+
+    def _present_layers(self):
+        """Show connectivity, sharing and filters: arrays, or lists of them if there are layers."""
+        self.n_parameters_ = sum(parameter.numel() for parameter in self.module_.parameters())
+        filters = [
+            self._present_filters(layer.weight.detach().cpu().numpy().copy())
+            for layer in self.module_.hidden_layers
+        ]
+        patches = [plan.patch_indices for plan in self._plans]
+        groups = [plan.filter_groups for plan in self._plans]
+        if len(filters) == 1:
+            (filters,), (patches,), (groups,) = filters, patches, groups
+        self.filters_, self.patch_indices_, self.filter_groups_ = filters, patches, groups
 
     @property
     def net_(self):

@@ -221,12 +221,13 @@ def _project_to_simplex(scores):
 class FCNClassifier(FullyConnected, AbstractClassifier):
     """Fully connected network for classification.
 
-    Every hidden unit sees all features: a multilayer perceptron with one hidden layer. (In the
+    Every hidden unit sees all features: a multilayer perceptron. (In the
     time-series literature the letters FCN also stand for *fully convolutional*; here they do not.)
 
     Parameters
     ----------
     <start>
+    <shape>
     <network>
     <classifier_loss>
     <training>
@@ -253,10 +254,16 @@ class FCNClassifier(FullyConnected, AbstractClassifier):
     (1, 100, 200)
     """
 
+    _parameter_constraints = {
+        **AbstractClassifier._parameter_constraints,
+        **FullyConnected._dense_constraints,
+    }
+
     def __init__(
         self,
-        n_filters: int = 100,
+        n_filters: int | tuple[int, ...] = 100,
         *,
+        input_shape: tuple[int, ...] | None = None,
         activation: str = "relu",
         readout: str = "linear",
         init_scale: float = 1.0,
@@ -265,6 +272,7 @@ class FCNClassifier(FullyConnected, AbstractClassifier):
         learning_rate_init: float = 0.01,
         max_iter: int = 200,
         batch_size: int | str = "auto",
+        augment_shift: int = 0,
         alpha: float = 0.0001,
         tol: float | None = 1e-4,
         n_iter_no_change: int = 10,
@@ -293,6 +301,8 @@ class LCNClassifier(LocallyConnected, AbstractClassifier):
     <start>
     <local>
     <pooling>
+    <shape>
+    <padding>
     <groups>
     <network>
     <classifier_loss>
@@ -320,6 +330,7 @@ class LCNClassifier(LocallyConnected, AbstractClassifier):
     (10, 16, 20)
     """
 
+    _looser = FCNClassifier
     _parameter_constraints = {
         **AbstractClassifier._parameter_constraints,
         **AbstractLocal._local_constraints,
@@ -328,15 +339,16 @@ class LCNClassifier(LocallyConnected, AbstractClassifier):
 
     def __init__(
         self,
-        n_filters: int = 16,
-        patch_size: int = 3,
-        stride: int = 1,
+        n_filters: int | tuple[int, ...] = 16,
+        patch_size: int | tuple[int, ...] = 3,
+        stride: int | tuple[int, ...] = 1,
         *,
-        pooling: str | None = None,
+        pooling: str | tuple[str | None, ...] | None = None,
+        pool_size: int | tuple[int | None, ...] | None = None,
         input_shape: tuple[int, ...] | None = None,
-        padding: str = "valid",
+        padding: str | int = "valid",
         patch_indices: ArrayLike | None = None,
-        filter_groups: int | ArrayLike | None = None,
+        filter_groups: int | ArrayLike | tuple[int | ArrayLike | None, ...] | None = None,
         activation: str = "relu",
         readout: str = "linear",
         init_scale: float = 1.0,
@@ -345,6 +357,7 @@ class LCNClassifier(LocallyConnected, AbstractClassifier):
         learning_rate_init: float = 0.01,
         max_iter: int = 200,
         batch_size: int | str = "auto",
+        augment_shift: int = 0,
         alpha: float = 0.0001,
         tol: float | None = 1e-4,
         n_iter_no_change: int = 10,
@@ -372,6 +385,8 @@ class CNNClassifier(Convolutional, AbstractClassifier):
     <start>
     <local>
     <pooling>
+    <shape>
+    <padding>
     <network>
     <classifier_loss>
     <training>
@@ -398,6 +413,7 @@ class CNNClassifier(Convolutional, AbstractClassifier):
     (16, 20)
     """
 
+    _looser = LCNClassifier
     _parameter_constraints = {
         **AbstractClassifier._parameter_constraints,
         **AbstractLocal._local_constraints,
@@ -405,13 +421,14 @@ class CNNClassifier(Convolutional, AbstractClassifier):
 
     def __init__(
         self,
-        n_filters: int = 16,
-        patch_size: int = 3,
-        stride: int = 1,
+        n_filters: int | tuple[int, ...] = 16,
+        patch_size: int | tuple[int, ...] = 3,
+        stride: int | tuple[int, ...] = 1,
         *,
-        pooling: str | None = None,
+        pooling: str | tuple[str | None, ...] | None = None,
+        pool_size: int | tuple[int | None, ...] | None = None,
         input_shape: tuple[int, ...] | None = None,
-        padding: str = "valid",
+        padding: str | int = "valid",
         patch_indices: ArrayLike | None = None,
         activation: str = "relu",
         readout: str = "linear",
@@ -421,6 +438,7 @@ class CNNClassifier(Convolutional, AbstractClassifier):
         learning_rate_init: float = 0.01,
         max_iter: int = 200,
         batch_size: int | str = "auto",
+        augment_shift: int = 0,
         alpha: float = 0.0001,
         tol: float | None = 1e-4,
         n_iter_no_change: int = 10,

@@ -3,42 +3,59 @@
 __all__ = ["document"]
 
 START = """
-n_filters : int, default={n_filters}
-    Filters over each patch: hidden units of the fully connected network, channels of the others.
+n_filters : int or tuple of int, default={n_filters}
+    Filters over each patch: hidden units of the fully connected network, channels of the others. A
+    tuple has one entry for each hidden layer, from the input upwards.
 """
 
-LOCAL = """
-patch_size : int, default=3
-    Side of the window along each axis of the input; clipped to the input.
-stride : int, default=1
-    Step between neighbouring windows. Windows that leave features unseen are an error.
-"""
-
-POOLING = """
-pooling : {"mean", "sum", "max"} or None, default=None
-    How the responses of all patches are pooled, which makes the network invariant to where a
-    pattern lies; None keeps every position.
+SHAPE = """
 input_shape : tuple of int, default=None
     Shape of one sample: ``(length,)``, ``(height, width)`` or ``(channels, height, width)``; a
     signal of several channels is ``(channels, 1, length)``. None is a signal of one channel. X has
     one row a sample, raveled in C order, or these trailing axes.
-padding : {"valid", "circular"}, default="valid"
-    Whether windows stay inside the input or wrap around its ends.
+"""
+
+LOCAL = """
+patch_size : int or tuple of int, default=3
+    Side of the window along each axis of the input; clipped to the input. A tuple has one entry for
+    each hidden layer, as for ``stride``.
+stride : int or tuple of int, default=1
+    Step between neighbouring windows. Windows that leave features unseen are an error.
+"""
+
+POOLING = """
+pooling : {"mean", "sum", "max"}, None, or tuple of these, default=None
+    How responses are pooled. Over all patches after the last hidden layer, which makes the network
+    invariant to where a pattern lies; with ``pool_size`` over small windows. None keeps every
+    position. A tuple has one entry for each hidden layer.
+pool_size : int, None, or tuple of these, default=None
+    Side of the windows to pool, next to each other, after every hidden layer that ``pooling``
+    names; the last ones are smaller if the side does not divide the map. None pools over all
+    positions, which only the last layer can. ``n_filters=(16, 32), pooling="max", pool_size=2``
+    halves the map after both layers, ``pool_size=(2, None)`` pools over all positions at the end.
+"""
+
+PADDING = """
+padding : {"valid", "same", "circular"} or int, default="valid"
+    Whether windows stay inside the input, are centred at every ``stride``-th feature and see zeros
+    outside, or wrap around its ends; an int is a number of zeros beyond each end.
 patch_indices : array-like of shape (n_patches, patch_size), default=None
     Connectivity given outright: the features that each patch sees, in the place of
-    ``patch_size``, ``stride``, ``input_shape`` and ``padding``.
+    ``patch_size``, ``stride`` and ``padding``. Masked entries of a
+    :class:`numpy.ma.MaskedArray` see nothing. For one hidden layer.
 """
 
 GROUPS = """
-filter_groups : int or array-like of shape (n_patches,), default=None
+filter_groups : int, array-like of shape (n_patches,), or tuple of these, default=None
     Degree of weight sharing. None: none. An int: that many contiguous groups of patches, each with
-    filters of its own. An array: any grouping.
+    filters of its own. An array: any grouping (see :mod:`sklcnn.patches`). With several hidden
+    layers a tuple has one of these for each.
 """
 
 NETWORK = """
 activation : {"relu", "soft_threshold", "identity", "tanh", "gelu"}, default="relu"
-    Of the hidden layer. ``"soft_threshold"`` is ``sign(z) max(|z| - b, 0)`` with one learned
-    threshold b for the whole network, in the place of biases.
+    Of the hidden layers. ``"soft_threshold"`` is ``sign(z) max(|z| - b, 0)`` with one learned
+    threshold b for a whole layer, in the place of biases.
 readout : {"linear", "sum"}, default="linear"
     Learned weights and bias, or the plain sum of all responses (one output only).
 init_scale : float, default=1.0
@@ -68,6 +85,9 @@ max_iter : int, default=200
     Largest number of epochs.
 batch_size : int, default="auto"
     Samples in a mini-batch; "auto" is ``min(200, n_samples)``. Solver "gd" uses all.
+augment_shift : int, default=0
+    Training samples are shifted by up to so many features along height and width, in either
+    direction, anew in every epoch; zeros come in from outside.
 alpha : float, default=0.0001
     Strength of the L2 penalty on all weights; divided by the size of the batch as in
     :class:`~sklearn.neural_network.MLPClassifier`.
@@ -121,7 +141,9 @@ patch_indices_ : ndarray of shape (n_patches, patch_size)
 filter_groups_ : ndarray of shape (n_patches,)
     Sharing: patches of one group use the same filters.
 filters_ : ndarray of shape {filters}
-    Weights of the hidden layer.
+    Weights of the hidden layer. With several hidden layers this, ``patch_indices_`` and
+    ``filter_groups_`` are lists of arrays, one for each layer; features of the map below are
+    raveled as (channels, height, width).
 module_ : torch.nn.Module
     The trained network.
 net_ : skorch.NeuralNet
@@ -142,8 +164,10 @@ fit_seconds_ : float
 
 BLOCKS = {
     "start": START,
+    "shape": SHAPE,
     "local": LOCAL,
     "pooling": POOLING,
+    "padding": PADDING,
     "groups": GROUPS,
     "network": NETWORK,
     "classifier_loss": CLASSIFIER_LOSS,

@@ -1,81 +1,125 @@
 """Where the three families differ: which features a patch sees, which patches share filters."""
 
-from functools import lru_cache
 from numbers import Integral
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
-from sklcnn.patches import all_features, check_patch_indices, sharing_groups, sliding_windows
+from sklcnn.estimators.layers import check_input_shape, plan_dense_layers, plan_local_layers
+from sklcnn.estimators.relaxation import free_locality, free_sharing
 
 __all__ = ["Convolutional", "FullyConnected", "LocallyConnected"]
-
-
-@lru_cache(maxsize=64)
-def _windows(shape, patch_size, stride, padding):
-    """Keep the windows of the last shapes: hundreds of small fits share them."""
-    return sliding_windows(shape, patch_size, stride, padding=padding)
 
 
 class FullyConnected:
     """One patch of all features."""
 
-    pooling = None
-    input_shape = None
+    _dense_constraints = {"input_shape": [tuple, list, None]}
 
-    def _connect(self, n_features):
-        """Return (patch_indices, filter_groups)."""
-        return all_features(n_features), np.zeros(1, dtype=np.int64)
+    def _plan(self, n_features):
+        """Return the plans of the hidden layers."""
+        check_input_shape(self.input_shape, n_features)
+        return plan_dense_layers(self.n_filters, n_features)
 
     def _present_filters(self, weight):
         return weight  # (1, n_filters, n_features)
 
 
 class AbstractLocal:
-    """Patches of a signal or an image; a family supplies ``_share``."""
+    """Patches of a signal or an image; a family supplies ``_groups``."""
 
     _local_constraints = {
         "patch_size": [Interval(Integral, 1, None, closed="left"), tuple],
         "stride": [Interval(Integral, 1, None, closed="left"), tuple],
-        "pooling": [StrOptions({"mean", "sum", "max"}), None],
+        "pooling": [StrOptions({"mean", "sum", "max"}), tuple, None],
+        "pool_size": [Interval(Integral, 2, None, closed="left"), tuple, None],
         "input_shape": [tuple, list, None],
-        "padding": [StrOptions({"valid", "circular"})],
+        "padding": [
+            StrOptions({"valid", "same", "circular"}),
+            Interval(Integral, 0, None, closed="left"),
+        ],
         "patch_indices": ["array-like", None],
     }
 
-    def _connect(self, n_features):
-        """Return (patch_indices, filter_groups)."""
-        if self.patch_indices is not None:
-            patches = check_patch_indices(self.patch_indices, n_features)
-        else:
-            shape = self._check_input_shape(n_features)
-            patches = _windows(shape, self.patch_size, self.stride, self.padding).copy()
-        return patches, self._share(len(patches))
-
-    def _check_input_shape(self, n_features):
-        shape = (n_features,) if self.input_shape is None else tuple(self.input_shape)
-        if np.prod(shape) != n_features:
-            raise ValueError(
-                f"input_shape={shape} holds {np.prod(shape)} features, but X has {n_features}."
-            )
-        return shape
+    def _plan(self, n_features):
+        """Return the plans of the hidden layers."""
+        return plan_local_layers(self, n_features, self._groups)
 
 
 class LocallyConnected(AbstractLocal):
-    """Patches with filters of their own, or shared within groups."""
+    """Patches with filters of their own, or shared within groups.
 
-    def _share(self, n_patches):
-        return sharing_groups(n_patches, self.filter_groups)
+    ``_looser`` is the fully connected family of the same task.
+    """
+
+    def relax(self):
+        """Return the next larger family at the same function: first sharing is given up.
+
+        A network whose filters are shared within groups becomes one without sharing; one without
+        sharing becomes fully connected, with zeros for what its patches do not see. Both predict
+        what this one predicts and go on from there: ``network.relax().fit(X, y)``.
+
+        Returns
+        -------
+        larger : LCNClassifier, LCNRegressor, FCNClassifier or FCNRegressor
+            Fitted, with ``warm_start=True``.
+
+        Raises
+        ------
+        NotFittedError
+            If this network is not fitted.
+        ValueError
+            If it must become fully connected but pools by maxima.
+
+        References
+        ----------
+        .. [1] d'Ascoli, Sagun, Biroli, Bruna, "Finding the Needle in the Haystack with
+           Convolutions: on the benefits of architectural bias", NeurIPS 2019, arXiv:1906.06766.
+        """
+        check_is_fitted(self)
+        if any(plan.n_groups < len(plan.filter_groups) for plan in self._plans):
+            return free_sharing(self, type(self))
+        return free_locality(self, self._looser)
+
+    @property
+    def _groups(self):
+        return self.filter_groups
 
     def _present_filters(self, weight):
         return weight  # (n_groups, n_filters, patch_size)
 
 
 class Convolutional(AbstractLocal):
-    """Patches that all share their filters."""
+    """Patches that all share their filters.
 
-    def _share(self, n_patches):
-        return sharing_groups(n_patches, 1)
+    ``_looser`` is the locally connected family of the same task.
+    """
+
+    _groups = 1
+
+    def relax(self):
+        """Return the locally connected network at the same function: sharing is given up.
+
+        Every patch gets a copy of the filters. The network predicts what this one predicts and goes
+        on from there: ``network.relax().fit(X, y)`` trains shared, then frees the weights.
+
+        Returns
+        -------
+        larger : LCNClassifier or LCNRegressor
+            Fitted, with ``warm_start=True``.
+
+        Raises
+        ------
+        NotFittedError
+            If this network is not fitted.
+
+        References
+        ----------
+        .. [1] d'Ascoli, Sagun, Biroli, Bruna, "Finding the Needle in the Haystack with
+           Convolutions: on the benefits of architectural bias", NeurIPS 2019, arXiv:1906.06766.
+        """
+        check_is_fitted(self)
+        return free_sharing(self, self._looser)
 
     def _present_filters(self, weight):
         return weight[0]  # (n_filters, patch_size)

@@ -98,12 +98,13 @@ class AbstractRegressor(RegressorMixin, AbstractNetwork):
 class FCNRegressor(FullyConnected, AbstractRegressor):
     """Fully connected network for regression.
 
-    Every hidden unit sees all features: a multilayer perceptron with one hidden layer. (In the
+    Every hidden unit sees all features: a multilayer perceptron. (In the
     time-series literature the letters FCN also stand for *fully convolutional*; here they do not.)
 
     Parameters
     ----------
     <start>
+    <shape>
     <network>
     <regressor_loss>
     <training>
@@ -128,10 +129,16 @@ class FCNRegressor(FullyConnected, AbstractRegressor):
     (1, 100, 200)
     """
 
+    _parameter_constraints = {
+        **AbstractRegressor._parameter_constraints,
+        **FullyConnected._dense_constraints,
+    }
+
     def __init__(
         self,
-        n_filters: int = 100,
+        n_filters: int | tuple[int, ...] = 100,
         *,
+        input_shape: tuple[int, ...] | None = None,
         activation: str = "relu",
         readout: str = "linear",
         init_scale: float = 1.0,
@@ -140,6 +147,7 @@ class FCNRegressor(FullyConnected, AbstractRegressor):
         learning_rate_init: float = 0.01,
         max_iter: int = 200,
         batch_size: int | str = "auto",
+        augment_shift: int = 0,
         alpha: float = 0.0001,
         tol: float | None = 1e-4,
         n_iter_no_change: int = 10,
@@ -167,6 +175,8 @@ class LCNRegressor(LocallyConnected, AbstractRegressor):
     <start>
     <local>
     <pooling>
+    <shape>
+    <padding>
     <groups>
     <network>
     <regressor_loss>
@@ -192,6 +202,7 @@ class LCNRegressor(LocallyConnected, AbstractRegressor):
     (10, 16, 20)
     """
 
+    _looser = FCNRegressor
     _parameter_constraints = {
         **AbstractRegressor._parameter_constraints,
         **AbstractLocal._local_constraints,
@@ -200,15 +211,16 @@ class LCNRegressor(LocallyConnected, AbstractRegressor):
 
     def __init__(
         self,
-        n_filters: int = 16,
-        patch_size: int = 3,
-        stride: int = 1,
+        n_filters: int | tuple[int, ...] = 16,
+        patch_size: int | tuple[int, ...] = 3,
+        stride: int | tuple[int, ...] = 1,
         *,
-        pooling: str | None = None,
+        pooling: str | tuple[str | None, ...] | None = None,
+        pool_size: int | tuple[int | None, ...] | None = None,
         input_shape: tuple[int, ...] | None = None,
-        padding: str = "valid",
+        padding: str | int = "valid",
         patch_indices: ArrayLike | None = None,
-        filter_groups: int | ArrayLike | None = None,
+        filter_groups: int | ArrayLike | tuple[int | ArrayLike | None, ...] | None = None,
         activation: str = "relu",
         readout: str = "linear",
         init_scale: float = 1.0,
@@ -217,6 +229,7 @@ class LCNRegressor(LocallyConnected, AbstractRegressor):
         learning_rate_init: float = 0.01,
         max_iter: int = 200,
         batch_size: int | str = "auto",
+        augment_shift: int = 0,
         alpha: float = 0.0001,
         tol: float | None = 1e-4,
         n_iter_no_change: int = 10,
@@ -243,6 +256,8 @@ class CNNRegressor(Convolutional, AbstractRegressor):
     <start>
     <local>
     <pooling>
+    <shape>
+    <padding>
     <network>
     <regressor_loss>
     <training>
@@ -267,6 +282,7 @@ class CNNRegressor(Convolutional, AbstractRegressor):
     (16, 20)
     """
 
+    _looser = LCNRegressor
     _parameter_constraints = {
         **AbstractRegressor._parameter_constraints,
         **AbstractLocal._local_constraints,
@@ -274,13 +290,14 @@ class CNNRegressor(Convolutional, AbstractRegressor):
 
     def __init__(
         self,
-        n_filters: int = 16,
-        patch_size: int = 3,
-        stride: int = 1,
+        n_filters: int | tuple[int, ...] = 16,
+        patch_size: int | tuple[int, ...] = 3,
+        stride: int | tuple[int, ...] = 1,
         *,
-        pooling: str | None = None,
+        pooling: str | tuple[str | None, ...] | None = None,
+        pool_size: int | tuple[int | None, ...] | None = None,
         input_shape: tuple[int, ...] | None = None,
-        padding: str = "valid",
+        padding: str | int = "valid",
         patch_indices: ArrayLike | None = None,
         activation: str = "relu",
         readout: str = "linear",
@@ -290,6 +307,7 @@ class CNNRegressor(Convolutional, AbstractRegressor):
         learning_rate_init: float = 0.01,
         max_iter: int = 200,
         batch_size: int | str = "auto",
+        augment_shift: int = 0,
         alpha: float = 0.0001,
         tol: float | None = 1e-4,
         n_iter_no_change: int = 10,

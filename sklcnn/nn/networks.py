@@ -1,19 +1,17 @@
 """The one network of the package: patches, filters, activation, pooling, readout."""
 
 import copy
-import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from sklcnn.nn.activations import ACTIVATIONS, soft_threshold
+from sklcnn.nn.layers import AbstractPatches, draw_parameters, new_parameter
 
 __all__ = ["PatchNetwork"]
 
 
-class PatchNetwork(nn.Module):
+class PatchNetwork(AbstractPatches):
     r"""One hidden layer of filters over patches of the input.
 
     .. math:: f(x) = \mathrm{readout}\big(\mathrm{pool}_l\; \phi(\langle w_{g(l), k}, x^{(l)}
@@ -49,11 +47,8 @@ class PatchNetwork(nn.Module):
 
     Notes
     -----
-    Samples lie on the last axis inside the network: ``cut`` gathers the patches of all groups into
-    (n_groups, n_rows, group size * n_samples), so that a layer is one batched matrix product
-    whatever is shared. The ``patch_size`` rows of a patch follow a row of ones for the bias, if
-    there is one. Parameters may carry leading axes in front of the documented shapes; every line is
-    written for trailing axes.
+    Parameters may carry leading axes in front of the documented shapes; every line is written for
+    trailing axes.
 
     Examples
     --------
@@ -83,58 +78,37 @@ class PatchNetwork(nn.Module):
     ):
         super().__init__()
         n_patches, patch_size = np.shape(patch_indices)
+        self.pooling, self.readout = pooling, readout
         n_groups = int(np.max(filter_groups)) + 1
-        self.activation, self.pooling, self.readout = activation, pooling, readout
-        self._lay_out(np.asarray(patch_indices), np.asarray(filter_groups), n_groups)
-
-        self.weight = _parameter((n_groups, n_filters, patch_size), dtype)
-        if activation == "soft_threshold":
-            self.threshold = _parameter((), dtype)
-        else:
-            self.bias = _parameter((n_groups, n_filters), dtype)
+        self._add_filters(n_groups, n_filters, patch_size, activation, dtype)
+        self._by_group = self._lay_out(patch_indices, filter_groups)
         if readout == "linear":
             n_responses = n_filters * (n_patches if pooling is None else 1)
-            self.readout_weight = _parameter((n_outputs, n_responses), dtype)
-            self.readout_bias = _parameter((n_outputs,), dtype)
+            self.readout_weight = new_parameter((n_outputs, n_responses), dtype)
+            self.readout_bias = new_parameter((n_outputs,), dtype)
         if generator is not None:
-            self.reset_parameters(generator, init_scale)
+            draw_parameters(self, activation, generator, init_scale)
 
-    def _lay_out(self, patch_indices, filter_groups, n_groups):
-        """Order the patches by group; groups of unequal size borrow a copy of the filters each."""
-        sizes = np.bincount(filter_groups, minlength=n_groups)
-        by_group = np.argsort(filter_groups, kind="stable")  # (n_patches,)
-        equal = bool((sizes == sizes[0]).all())
-        n_blocks = n_groups if equal else len(filter_groups)
-        blocks = patch_indices[by_group].reshape(n_blocks, -1, patch_indices.shape[1])
-        blocks = blocks.swapaxes(1, 2).astype(np.int64)  # (n_blocks, patch_size, n_sharing)
-        self.blocks = blocks.shape
-        if self._has_bias:  # for a column of ones in front of the features, see extend
-            blocks = np.pad(blocks + 1, [(0, 0), (1, 0), (0, 0)])
-        rows = torch.from_numpy(blocks.ravel())
-        self.register_buffer("rows", rows, persistent=False)
-        lender = None if equal else torch.from_numpy(filter_groups[by_group].astype(np.int64))
-        self.register_buffer("lender", lender, persistent=False)
-        self._in_order = np.array_equal(rows.numpy(), np.arange(len(rows)))
+    @property
+    def hidden_layers(self):
+        """Whatever holds filters, from the input upwards: this network itself."""
+        return [self]
+
+    @property
+    def response_order(self):
+        """Where the responses raveled as (filters, positions) lie among those that are read out."""
+        n_blocks, _, n_sharing = self.blocks
+        n_filters = self.weight.shape[-2]
+        if self.pooling is not None:
+            return np.arange(n_filters)
+        places = np.arange(n_blocks * n_filters * n_sharing)
+        places = places.reshape(n_blocks, n_filters, n_sharing).swapaxes(0, 1)
+        return places.reshape(n_filters, -1)[:, np.argsort(self._by_group)].ravel()
 
     @property
     def layout(self):
         """What two networks have in common if their parameters may be stacked."""
-        lender = None if self.lender is None else tuple(self.lender.tolist())
-        kinds = (self.activation, self.pooling, self.readout)
-        return (*kinds, self.blocks, self.rows.cpu().numpy().tobytes(), lender)
-
-    @torch.no_grad()
-    def reset_parameters(self, generator, init_scale=1.0):
-        """Draw Gaussian weights of variance 1 / fan-in (2 / fan-in before a ReLU), zero biases."""
-        gain = init_scale * (math.sqrt(2) if self.activation in ("relu", "gelu") else 1.0)
-        for name, parameter in self.named_parameters():
-            if "weight" not in name:
-                parameter.zero_()
-                continue
-            scale = (gain if name == "weight" else 1.0) / math.sqrt(parameter.shape[-1])
-            # Drawn in float64 on the CPU, so that dtype and device do not change the start.
-            draw = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-            parameter.copy_(draw * scale)
+        return *self._connections, self.pooling, self.readout
 
     def with_parameters(self, tensors):
         """Return a network of the same layout whose parameters are other tensors, by name."""
@@ -145,36 +119,9 @@ class PatchNetwork(nn.Module):
         other._buffers = dict(self._buffers)
         return other
 
-    @property
-    def _has_bias(self):
-        return self.activation != "soft_threshold"
-
-    def extend(self, X):
-        """Put a column of ones for the biases, if there are any, in front of the features."""
-        return F.pad(X, (1, 0), value=1.0) if self._has_bias else X
-
-    def cut(self, X):
-        """Gather the patches of extended X, (..., n_samples, n_columns), with the samples last."""
-        n_blocks, _, n_sharing = self.blocks
-        columns = X.mT  # (..., n_columns, n_samples)
-        in_order = self._in_order and len(self.rows) == columns.shape[-2]
-        patches = columns if in_order else columns.index_select(-2, self.rows)
-        return patches.reshape(*X.shape[:-2], n_blocks, -1, n_sharing * X.shape[-2])
-
-    def filters(self):
-        """Return the factor of the cut patches, (..., n_blocks, n_filters, n_rows)."""
-        weight = self._lent(self.weight, -3)
-        if not self._has_bias:
-            return weight
-        return torch.cat([self._lent(self.bias, -2)[..., None], weight], dim=-1)
-
     def respond(self, patches):
         """Map cut patches to outputs, (..., n_samples, n_outputs)."""
-        hidden = self.filters() @ patches  # (..., n_blocks, n_filters, n_columns)
-        if self.activation == "soft_threshold":
-            hidden = soft_threshold(hidden, self.threshold[..., None, None, None])
-        else:
-            hidden = ACTIVATIONS[self.activation](hidden)
+        hidden = self._hidden(patches)  # (..., n_blocks, n_filters, n_columns)
         pooled = self._pool(hidden, patches)  # (..., n_responses, n_samples)
         if self.readout == "sum":
             return pooled.sum(dim=-2)[..., None]  # (..., n_samples, 1)
@@ -183,9 +130,6 @@ class PatchNetwork(nn.Module):
     def forward(self, X):
         """Map X, (..., n_samples, n_features), to outputs, (..., n_samples, n_outputs)."""
         return self.respond(self.cut(self.extend(X)))
-
-    def _lent(self, parameter, dim):
-        return parameter if self.lender is None else parameter.index_select(dim, self.lender)
 
     def _pool(self, hidden, patches):
         """Pool over patches, or keep every position: (..., n_responses, n_samples)."""
@@ -198,7 +142,3 @@ class PatchNetwork(nn.Module):
             return hidden.amax(dim=(-4, -2))
         reduce = torch.mean if self.pooling == "mean" else torch.sum
         return reduce(hidden, dim=(-4, -2))
-
-
-def _parameter(shape, dtype):
-    return nn.Parameter(torch.empty(shape, dtype=dtype))

@@ -200,7 +200,8 @@ def make_plan(
 def _networks(geometry, n_filters, device):
     """The four networks; each adds one ingredient to the one before."""
     common = {"batch_size": BATCH_SIZE, "tol": None, "device": device}
-    windows = {key: geometry[key] for key in ("input_shape", "patch_size", "stride")}
+    common["input_shape"] = geometry["input_shape"]
+    windows = {key: geometry[key] for key in ("patch_size", "stride")}
     hidden = min(MAX_HIDDEN, n_filters * geometry["n_patches"])
     return {
         "FCN": FCNClassifier(hidden, **common),

@@ -14,6 +14,7 @@ from sklcnn.training.solvers import (
 )
 from sklcnn.training.stacks import make_stack
 from sklcnn.training.trainer import make_net, resolve_device, train
+from sklcnn.training.translation import Translation
 
 __all__ = [
     "SGD",
@@ -24,6 +25,7 @@ __all__ = [
     "Job",
     "Samples",
     "Trained",
+    "Translation",
     "TwoStep",
     "fit_many",
     "fleet",

@@ -1,6 +1,5 @@
 """Resident samples, cut into patches batch by batch, for training and for prediction."""
 
-import numpy as np
 import torch
 
 from sklcnn.training.jobs import Samples
@@ -24,12 +23,15 @@ class Batches:
         Samples in a batch; the last one may be smaller.
     draw_order : callable or None, default=None
         Takes the number of samples and returns their order in an epoch, (n_samples,) or one for
-        each row of inputs; None keeps the order of the samples.
+        each row of inputs, and their shifts, (..., n_samples, 2); None keeps the samples as they
+        are.
+    translation : Translation or None, default=None
+        Shifts the samples of every batch.
     """
 
-    def __init__(self, module, samples, batch_size, draw_order=None):
-        self.module = module
-        self.samples = Samples(module.extend(samples.X), samples.target, samples.weight)
+    def __init__(self, module, samples, batch_size, draw_order=None, translation=None):
+        self.module, self.translation = module, translation
+        self.samples = samples if translation else self._extend(samples)
         self.batch_size, self.draw_order = batch_size, draw_order
         self._cut_whole()
 
@@ -45,9 +47,15 @@ class Batches:
             for begin in range(0, n_samples, self.batch_size):
                 yield self._batch(self.samples.part(begin, begin + self.batch_size))
             return
-        order = self.draw_order(n_samples).to(self.samples.X.device)
-        for rows in order.split(self.batch_size, dim=-1):
-            yield self._batch(self.samples.take(rows))
+        order, shifts = self.draw_order(n_samples)
+        order = order.to(self.samples.X.device)
+        for number, rows in enumerate(order.split(self.batch_size, dim=-1)):
+            samples = self.samples.take(rows)
+            if self.translation is not None:
+                own = shifts.split(self.batch_size, dim=-2)[number]
+                X = self.translation.apply(samples.X, own)
+                samples = self._extend(Samples(X, samples.target, samples.weight))
+            yield self._batch(samples)
 
     def keep(self, members):
         """Forget the other members of the stack."""
@@ -56,9 +64,12 @@ class Batches:
 
     def _cut_whole(self):
         self._whole = None
-        if len(self.samples) <= self.batch_size:
+        if len(self.samples) <= self.batch_size and self.translation is None:
             patches, rest = self._batch(self.samples)
             self._whole = patches.contiguous(), rest
+
+    def _extend(self, samples):
+        return Samples(self.module.extend(samples.X), samples.target, samples.weight)
 
     def _batch(self, samples):
         return self.module.cut(samples.X), (samples.target, samples.weight)
@@ -93,4 +104,4 @@ def outputs(module, X):
 
 def chunk_size(module):
     """Samples whose cut patches fill a chunk."""
-    return max(1, CHUNK_ENTRIES // int(np.prod(module.blocks)))
+    return max(1, CHUNK_ENTRIES // sum(module.footprint))

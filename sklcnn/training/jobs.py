@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklcnn.training.translation import Translation
+
 __all__ = ["Job", "Samples", "Trained"]
 
 
@@ -87,6 +89,7 @@ class Job:
     device: torch.device
     shuffle_state: torch.Tensor  # state of the generator that shuffles mini-batches
     solver_state: dict | None = None  # of an earlier training that this one continues
+    translation: Translation | None = None  # of the training samples, drawn anew in every epoch
     callbacks: tuple = ()
     epoch_hook: Any = None
     verbose: int = 0
@@ -104,7 +107,7 @@ class Job:
             self.module.layout,
             tuple((name, p.shape, p.dtype) for name, p in self.module.named_parameters()),
             (self.loss, self.solver.kind, self.early_stopping, self.device),
-            (n_batches, self.batch_size if n_batches > 1 else None),
+            (n_batches, self.batch_size if n_batches > 1 else None, self.translation),
             self.samples.X.shape[1],
             None if self.validation is None else len(self.validation),
         )
@@ -116,7 +119,7 @@ class Job:
         parts = [samples.target.tobytes()]
         if samples.weight is not None:
             parts.append(samples.weight.tobytes())
-        if len(samples) > self.batch_size:
+        if len(samples) > self.batch_size or self.translation:
             parts.append(self.shuffle_state.numpy().tobytes())
         return samples.X.shape, tuple(parts)
 

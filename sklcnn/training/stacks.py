@@ -204,18 +204,20 @@ def is_large(jobs):
 
 def _sample_bytes(job, siblings=1):
     """Size of what a step touches for each sample: cut patches, responses and their gradient."""
-    module = job.module
-    n_blocks, patch_size, n_sharing = module.blocks
-    rows = patch_size + 1 + 2 * siblings * module.weight.shape[-2]
-    return n_blocks * n_sharing * rows * module.weight.element_size()
+    inputs, responses = job.module.footprint
+    return (inputs + 2 * siblings * responses) * _element_size(job)
 
 
 def _step_bytes(job, siblings=1):
     """Size of what a step of some siblings touches."""
     n_parameters = sum(parameter.numel() for parameter in job.module.parameters())
-    parameters = 4 * n_parameters * job.module.weight.element_size()
+    parameters = 4 * n_parameters * _element_size(job)
     batch_size = min(job.batch_size, len(job.samples))
     return batch_size * _sample_bytes(job, siblings) + siblings * parameters
+
+
+def _element_size(job):
+    return next(job.module.parameters()).element_size()
 
 
 def _room(job, memory):

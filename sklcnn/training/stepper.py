@@ -17,8 +17,8 @@ class Stepper(torch.optim.Optimizer):
     Parameters
     ----------
     module : Module
-        Its parameters are trained. Those with "weight" in their name decay, the one called
-        "weight" holds the filters that a projection constrains, one along each last axis.
+        Its parameters are trained. Those with "weight" in their name decay; those called "weight"
+        hold the filters of a layer that a projection constrains, one along each last axis.
     solvers : list of solvers
         The update rule of every member, alike in all but numbers.
     learning_rate : float or array of shape (n_members,)
@@ -45,7 +45,8 @@ class Stepper(torch.optim.Optimizer):
             self._bias_ratio = self._solver.bias_learning_rate / defaults["lr"]
         self._trained = list(named.values())
         self._decayed = [p for name, p in named.items() if "weight" in name]
-        self._filters, self._threshold = named.get("weight"), named.get("threshold")
+        self._filters = _called(named, "weight")
+        self._thresholds = _called(named, "threshold")
         self._biases = [p for name, p in named.items() if "weight" not in name]
         self.batch_weight = 1.0
 
@@ -72,8 +73,8 @@ class Stepper(torch.optim.Optimizer):
         self._solver.update(self._trained, gradients, states, self.param_groups[0]["lr"])
         if self._solver.projection is not None:
             self._project()
-        if self._threshold is not None:
-            self._solver.place(self._threshold, states[0])
+        for threshold in self._thresholds:
+            self._solver.place(threshold, states[0])
 
     # torch would wrap every step in a profiler region, a tenth of the time of a small one.
     step.hooked = True  # type: ignore[attr-defined]
@@ -123,8 +124,14 @@ class Stepper(torch.optim.Optimizer):
 
     def _project(self):
         """Scale every filter into the unit ball, or onto the unit sphere."""
-        norms = self._filters.norm(dim=-1, keepdim=True)
-        if self._solver.projection == "unit_ball":
-            norms = norms.clamp_min(1.0)
-        # A filter of zeros has no direction: it stays where it is.
-        self._filters.div_(torch.where(norms > 0, norms, 1.0))
+        for filters in self._filters:
+            norms = filters.norm(dim=-1, keepdim=True)
+            if self._solver.projection == "unit_ball":
+                norms = norms.clamp_min(1.0)
+            # A filter of zeros has no direction: it stays where it is.
+            filters.div_(torch.where(norms > 0, norms, 1.0))
+
+
+def _called(named, name):
+    """Return the parameters of a name, one for each hidden layer."""
+    return [value for path, value in named.items() if path.rpartition(".")[2] == name]

@@ -334,19 +334,25 @@ class Trainer(NeuralNet):
         if not training:
             batches = Batches(self.module_, dataset, chunk_size(self.module_))
         else:
-            batches = Batches(self.module_, dataset, self.batch_size, self._draw_order)
+            translation = self.stack.jobs[0].translation
+            batches = Batches(self.module_, dataset, self.batch_size, self._draw_order, translation)
         self.batches_.append(batches)
         return batches
 
     def _draw_order(self, n_samples):
-        """Return a new order of the samples, (n_samples,) or (n_inputs, n_samples)."""
-        orders = []
+        """Return a new order of the samples, and new shifts if they are to be translated.
+
+        Shapes: (n_samples,) and (n_samples, 2), with an axis of inputs in front in a stack.
+        """
+        draws = []
         for place in range(0, len(self.members_), self.n_siblings_):
-            number, generator = self.members_[place], self.generators_[place]
-            own = len(self.stack.jobs[number].samples) if self.stack.stacked else n_samples
-            order = torch.randperm(own, generator=generator)
-            orders.append(torch.cat([order, torch.arange(own, n_samples)]))
-        return torch.stack(orders) if self.stack.stacked else orders[0]
+            job = self.stack.jobs[self.members_[place]]
+            own = len(job.samples) if self.stack.stacked else n_samples
+            draws.append(_draw(own, n_samples, self.generators_[place], job.translation))
+        if not self.stack.stacked:
+            return draws[0]
+        orders, shifts = zip(*draws, strict=True)
+        return torch.stack(orders), None if shifts[0] is None else torch.stack(shifts)
 
     def infer(self, x, **fit_params):
         """Respond to cut patches."""
@@ -415,6 +421,15 @@ class Trainer(NeuralNet):
 
     def on_batch_begin(self, net, **kwargs):
         """Keep no record of single batches."""
+
+
+def _draw(own, n_samples, generator, translation):
+    """Draw an order of a member's own samples, which padding follows, and their shifts."""
+    order = torch.cat([torch.randperm(own, generator=generator), torch.arange(own, n_samples)])
+    if translation is None:
+        return order, None
+    shifts = translation.draw(own, generator)
+    return order, torch.cat([shifts, shifts.new_zeros(n_samples - own, 2)])
 
 
 def resolve_device(device):
