@@ -34,6 +34,7 @@ LOWEST_ONLY = {"plotting"}  # is handed arrays, so it needs nothing of ours abov
 # Third-party packages that may be imported in these places only.
 HOMES = {
     "matplotlib": ("plotting",),
+    "PIL": ("datasets.images",),
     "skorch": ("training",),
     "joblib": ("training", "studies"),
     "joblib.parallel": ("training.backend",),
@@ -45,7 +46,7 @@ HOMES = {
 DIETS = {
     "patches": {"numpy"},
     "theory": {"numpy", "scipy"},
-    "datasets": {"numpy", "scipy", "sklearn"},
+    "datasets": {"PIL", "numpy", "scipy", "sklearn"},
     "nn": {"numpy", "torch"},
 }
 DRAWERS = {"utils", "helpers", "common", "misc", "core"}

@@ -2,6 +2,17 @@
 
 from .detection import PatternDetection, ReplacedPatch
 from .dynamic_signal import DynamicSignal, make_dsd, make_ssd
+from .images import (
+    fetch_cifar10,
+    fetch_mnist,
+    load_digit_images,
+    load_image_folder,
+    load_npz_images,
+    make_blob_images,
+    make_translated_templates,
+    place_on_background,
+    translate_images,
+)
 from .patterns import KPattern, SignedOneHot, Textures
 from .rotations import RotatedLaw
 from .sphere import SphereTeacher, make_sphere
@@ -20,7 +31,16 @@ __all__ = [
     "SignedOneHot",
     "SphereTeacher",
     "Textures",
+    "fetch_cifar10",
+    "fetch_mnist",
+    "load_digit_images",
+    "load_image_folder",
+    "load_npz_images",
+    "make_blob_images",
     "make_dsd",
     "make_sphere",
     "make_ssd",
+    "make_translated_templates",
+    "place_on_background",
+    "translate_images",
 ]
