@@ -186,6 +186,14 @@ def _architectures(n_patches, patch_size, noise):
     yield Variant("ReLU", "ReLUs and mean pooling, trained by Adam", law, averaged)
     yield Variant("max pooling", "ReLUs and max pooling, trained by Adam", law, pooled)
     yield Variant("wider", "four times the filters", law, wide, reference="max pooling")
+    deep = _pooled_networks(n_patches, patch_size)
+    deep["FCN"].set_params(n_filters=(N_FILTERS * n_patches, N_FILTERS))
+    for family in ("LCN", "CNN"):
+        deep[family].set_params(
+            n_filters=(N_FILTERS, N_FILTERS), patch_size=(patch_size, 2), stride=(patch_size, 1)
+        )
+    question = "a second hidden layer, which sees pairs of patches"
+    yield Variant("deeper", question, law, deep, reference="max pooling")
 
 
 def _pooled_networks(n_patches, patch_size, n_filters=N_FILTERS, pooling="max", **parameters):
