@@ -417,3 +417,27 @@ def test_empirical_risk_contract_few_samples_of_several_classes_may_all_be_one()
     X = np.eye(4)
     network = LogisticRegression().fit(X, np.arange(4))
     assert empirical_risk(network, X[1:2], np.array([1]), "error") == 0
+
+
+def test_deep_network_is_compared_by_its_first_layer():
+    deep = BRIEF | {"n_filters": (3, 2)}
+    local = {"patch_size": (PATCH_SIZE, 2), "stride": (PATCH_SIZE, 1)}
+    network = CNNClassifier(**deep, **local).fit(X, Y)
+    filters = network.filters_[0]
+    cosines = filters @ SIGNAL / np.linalg.norm(filters, axis=1)
+    np.testing.assert_allclose(sklcnn.alignment(network, LAW), cosines, rtol=0, atol=1e-12)
+    assert sklcnn.alignment(FCNClassifier(**deep).fit(X, Y), LAW).shape == (3, N_PATCHES)
+
+
+def test_risk_of_deep_network_oracle_other_samples():
+    sums = BRIEF | {"n_filters": (3, 2), "activation": "soft_threshold", "readout": "sum"}
+    network = FCNClassifier(**sums).fit(X, Y)
+    fresh, truth = LAW.sample(10_000, random_state=2)
+    found = population_risk(network, LAW, "error", n_test=10_000, random_state=3)
+    # Five standard errors of the difference of two frequencies.
+    assert found == pytest.approx(1 - network.score(fresh, truth), abs=5 * (0.5 / 10_000) ** 0.5)
+
+
+def test_two_step_refuses_deep_networks():
+    with pytest.raises(ValueError, match="made for one hidden layer"):
+        FCNClassifier((4, 4), solver="two_step").fit(X, Y)

@@ -20,7 +20,8 @@ def alignment(estimator: AbstractNetwork, law: DynamicSignal) -> NDArray[np.floa
     Parameters
     ----------
     estimator : fitted network
-        A fully connected, locally connected or convolutional one.
+        A fully connected, locally connected or convolutional one; of several hidden layers the one
+        that sees the input counts.
     law : DynamicSignal
         Its signal is the one in question. It must have one signal and patches of one size; any
         other law with ``true_signal``, ``n_patches`` and ``patch_size`` does too.
@@ -61,13 +62,13 @@ def alignment(estimator: AbstractNetwork, law: DynamicSignal) -> NDArray[np.floa
     array([1.])
     """
     signal = _signal_of(law)
-    filters = _filters_of(estimator)  # (n_groups or none, n_filters, filter_size)
+    filters, patches = _first_layer(estimator)  # (n_groups or none, n_filters, filter_size)
     n_patches, patch_size = law.n_patches, len(signal)
     n_features, filter_size = n_patches * patch_size, filters.shape[-1]
     if filter_size == patch_size and not isinstance(estimator, FullyConnected):
         return _ratio(filters @ signal, np.linalg.norm(filters, axis=-1), signal)
-    if np.array_equal(np.sort(estimator.patch_indices_), np.arange(n_features)[None]):
-        order = np.argsort(estimator.patch_indices_[0])
+    if np.array_equal(np.sort(patches), np.arange(n_features)[None]):
+        order = np.argsort(patches[0])
         units = filters.reshape(-1, n_features)[:, order]
         products = units.reshape(-1, n_patches, patch_size) @ signal  # (n_filters, n_patches)
         return _ratio(products, np.linalg.norm(units, axis=-1)[:, None], signal)
@@ -89,14 +90,18 @@ def _signal_of(law):
     return signal
 
 
-def _filters_of(estimator):
+def _first_layer(estimator):
+    """Return filters and connectivity of the hidden layer that sees the input."""
     check_is_fitted(estimator)
     if not isinstance(estimator, AbstractNetwork):
         raise ValueError(
             f"estimator={estimator!r} has no filters; a fitted network does, of a pipeline its "
             "last step."
         )
-    return estimator.filters_.astype(np.float64)
+    filters, patches = estimator.filters_, estimator.patch_indices_
+    if isinstance(filters, list):
+        filters, patches = filters[0], patches[0]
+    return filters.astype(np.float64), patches
 
 
 def _ratio(products, norms, signal):

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklcnn.datasets import DynamicSignal
 from sklcnn.datasets.base import stream
 from sklcnn.estimators.base import AbstractNetwork
+from sklcnn.nn import PatchNetwork
 from sklcnn.theory import (
     connected_network_risks,
     threshold_network_error,
@@ -192,9 +193,9 @@ def _is_dsd(law):
 
 def _adds_soft_thresholds(estimator, metric):
     """Whether the output is a plain sum of soft thresholds, and what the metric looks at."""
-    if not isinstance(estimator, AbstractNetwork):
+    network = getattr(estimator, "module_", None)
+    if not (isinstance(estimator, AbstractNetwork) and isinstance(network, PatchNetwork)):
         return False
-    network = estimator.module_
     sums = network.readout == "sum" and network.pooling in (None, "sum")
     looks_at_output = metric == "error" or estimator.loss == "squared_error"
     return network.activation == "soft_threshold" and sums and looks_at_output

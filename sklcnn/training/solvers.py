@@ -10,6 +10,7 @@ import copy
 import torch
 from sklearn.base import BaseEstimator
 
+from sklcnn.nn import PatchNetwork
 from sklcnn.theory import two_step_constants
 from sklcnn.training.operations import add_scaled, is_zero, mix, scale, shift
 
@@ -307,6 +308,11 @@ class TwoStep(AbstractSolver):
 
     def settle(self, network):
         """Fill in the constants of the paper; the network must be one that they are made for."""
+        if not isinstance(network, PatchNetwork):
+            raise ValueError(
+                f"solver={self!r} is made for one hidden layer without pool_size; use another "
+                "solver for deeper networks."
+            )
         if network.readout != "sum":
             raise ValueError(
                 f"solver={self!r} moves filters only and needs readout='sum', but the readout is "
