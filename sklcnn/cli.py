@@ -4,6 +4,7 @@ import argparse
 import sys
 import traceback
 from importlib import metadata
+from pathlib import Path
 
 from sklcnn import __version__
 
@@ -148,6 +149,7 @@ def _add_study(verbs):
     studies = verb.add_subparsers(title="studies", metavar="STUDY", required=True)
     _add_study_dsd(studies)
     _add_study_beyond(studies)
+    _add_study_degrees(studies)
 
 
 def _add_study_dsd(studies):
@@ -195,6 +197,43 @@ def _add_study_beyond(studies):
     )
     _add_search(verb)
     _add_output(verb, "sklcnn-study-beyond")
+
+
+def _add_study_degrees(studies):
+    verb = studies.add_parser(
+        "degrees",
+        help="how much locality, how much weight sharing?",
+        description="Accuracy over the plane between fully connected, locally connected and "
+        "convolutional networks: patch size and number of groups of patches that share filters.",
+    )
+    verb.set_defaults(run=_study_degrees)
+    add = verb.add_argument
+    add(
+        "--data",
+        metavar="FILE",
+        help="NPZ with X_train, y_train, X_test and y_test, or with X and y; or CSV or Parquet "
+        "(default: scikit-learn's digits and the DSD)",
+    )
+    add(
+        "--input-shape",
+        nargs="+",
+        type=_whole,
+        metavar="N",
+        help="LENGTH, or HEIGHT WIDTH, or CHANNELS HEIGHT WIDTH (default: that of X)",
+    )
+    add("--patch-sizes", nargs="+", type=_whole, metavar="N", help="default: powers of two")
+    add("--stride", type=_whole, metavar="N", help="step between windows (default: 1)")
+    add("--group-counts", nargs="+", type=_whole, metavar="N", help="default: 1 4 16")
+    add("--grouping", metavar="NAME", help="regions (default), tiled, rows, columns or random")
+    add("--hidden", type=_whole, metavar="N", help="hidden units (default: 576)")
+    add("--sizes", nargs="+", type=_whole, metavar="N", help="training samples")
+    add("--repeats", type=_whole, metavar="N", help="draws per size (default: 5)")
+    add("--steps", type=_whole, metavar="N", help="gradient steps of every fit (default: 500)")
+    add("--quick", action="store_true", help="in small, to see that it runs")
+    add("--resume", action="store_true", help="go on with what an interrupted study has finished")
+    add("--seed", type=_whole, metavar="N", default=0, help="same seed, same results (default: 0)")
+    add("--jobs", type=_whole, metavar="N", help="processes (default: one a core, at most 8)")
+    _add_output(verb, "sklcnn-study-degrees")
 
 
 def _add_search(verb):
@@ -289,6 +328,59 @@ def _study_beyond(arguments):
         save=save_beyond,
         report=beyond_report,
     )
+
+
+def _study_degrees(arguments):
+    """Run the study ``degrees``."""
+    from sklcnn.studies import degrees, degrees_report
+    from sklcnn.studies.output import save_degrees
+    from sklcnn.training.progress import FitProgress
+
+    plans = _degrees_plans(arguments)
+    checkpoint = Path(arguments.out, "checkpoint.csv")
+    arguments.overwrite |= arguments.resume
+
+    def run(n_jobs):
+        if not arguments.resume:
+            checkpoint.unlink(missing_ok=True)
+        with FitProgress(sum(plan.n_fits for plan in plans)) as progress:
+            try:
+                return [degrees.carry_out(plan, progress, n_jobs, checkpoint) for plan in plans]
+            except KeyboardInterrupt:
+                message = f"interrupted; --resume goes on with the fits in {checkpoint}"
+                raise KeyboardInterrupt(message) from None
+
+    return _study(
+        arguments,
+        check=lambda: None,
+        run=run,
+        save=save_degrees,
+        report=degrees_report,
+    )
+
+
+def _degrees_plans(arguments):
+    """Read and check everything that was asked for."""
+    from sklcnn.studies.degrees_plan import make_degrees_plan
+    from sklcnn.studies.degrees_report import QUICK, embedded_data, read_data
+    from sklcnn.studies.tables import InvalidInputError
+
+    names = ("input_shape", "patch_sizes", "stride", "group_counts", "grouping", "sizes", "repeats")
+    given = _given(arguments, *names)
+    options = {"n_hidden": arguments.hidden, "n_steps": arguments.steps}
+    given |= {name: value for name, value in options.items() if value is not None}
+    places = {"random_state": "--seed", "n_hidden": "--hidden", "n_steps": "--steps"}
+    places |= dict.fromkeys(("X", "y", "X_test", arguments.data), arguments.data)
+    try:
+        if arguments.data is None:
+            data = embedded_data(arguments.quick)
+        else:
+            data = [read_data(arguments.data)]
+        quick = QUICK if arguments.quick else {}
+        return [make_degrees_plan(**quick | one | given) for one in data]
+    except InvalidInputError as error:
+        place = places.get(error.parameter, f"--{error.parameter.replace('_', '-')}")
+        raise _UsageError(f"{place}: {error.message}") from error
 
 
 def _given(arguments, *names):

@@ -16,8 +16,25 @@ Everything here is numpy: ``X[:, patch_indices]`` are the patches, of shape (n_s
 patch_size).
 """
 
-from .groups import sharing_groups
+from .groups import (
+    random_groups,
+    region_groups,
+    sharing_groups,
+    stripe_groups,
+    tiled_groups,
+    window_grid,
+)
 from .indices import all_features, check_patch_indices
 from .windows import sliding_windows
 
-__all__ = ["all_features", "check_patch_indices", "sharing_groups", "sliding_windows"]
+__all__ = [
+    "all_features",
+    "check_patch_indices",
+    "random_groups",
+    "region_groups",
+    "sharing_groups",
+    "sliding_windows",
+    "stripe_groups",
+    "tiled_groups",
+    "window_grid",
+]

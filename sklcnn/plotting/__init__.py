@@ -2,6 +2,8 @@
 
 from .comparison import ComparisonDisplay
 from .comparison import stack_png as stack_png
+from .degrees import DegreesDisplay
+from .degrees import degrees_png as degrees_png
 from .filters import FilterDisplay
 from .panels import row_png as row_png
 from .phase import PhaseDisplay
@@ -18,4 +20,5 @@ __all__ = [
     "FilterDisplay",
     "PhaseDisplay",
     "RatioDisplay",
+    "DegreesDisplay",
 ]

@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from sklcnn import __version__
-from sklcnn.plotting import ratio_png, row_png, stack_png
-from sklcnn.studies import beyond_report, dsd_report
+from sklcnn.plotting import degrees_png, ratio_png, row_png, stack_png
+from sklcnn.studies import beyond_report, degrees_report, dsd_report
 from sklcnn.studies.pages import study_html
 from sklcnn.studies.report import report_html
 
-__all__ = ["ResultDirectory", "save", "save_beyond", "save_dsd", "save_unfinished"]
+__all__ = ["ResultDirectory", "save", "save_beyond", "save_degrees", "save_dsd", "save_unfinished"]
 
 
 class ResultDirectory:
@@ -176,6 +176,35 @@ def save_beyond(directory, found):
         "changed at a time: how many times the samples does one family then need of the other?",
         beyond_report.statements(found),
         beyond_report.text_tables(found),
+    )
+
+
+def save_degrees(directory, found):
+    """Write the files of a study of degrees of locality and sharing.
+
+    Parameters
+    ----------
+    directory : ResultDirectory
+        Where.
+    found : list of DegreesOfSharing
+        One per data set.
+
+    Returns
+    -------
+    names : list of str
+        Of the files.
+    """
+    tables = {"results": "results", "accuracy": "table", "effects": "effects"}
+    return _save_study(
+        directory,
+        {file: pd.concat([getattr(one, name) for one in found]) for file, name in tables.items()},
+        ("degrees.png", degrees_png([one.display() for one in found])),
+        "How much locality, how much weight sharing?",
+        "Networks with one hidden layer between fully connected, locally connected and "
+        "convolutional, all with as many hidden units: test accuracy by patch size and by the "
+        "number of groups of patches that share filters, mean and 95 % interval over repeats.",
+        degrees_report.statements(found),
+        degrees_report.text_tables(found),
     )
 
 
