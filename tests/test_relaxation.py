@@ -114,7 +114,7 @@ def test_relaxed_network_takes_epochs_one_by_one(data):
 def test_maxima_cannot_become_dense(data):
     X, y, _ = data
     network = LCNClassifier(3, pooling="max", **QUICK).fit(X, y)
-    with pytest.raises(ValueError, match="pooling='max' takes maxima.*'mean' or 'sum'"):
+    with pytest.raises(ValueError, match=r"pooling='max' takes maxima.*'mean' or 'sum'"):
         network.relax()
 
 

@@ -55,3 +55,18 @@ def test_adam_in_double_precision_contract(estimator, check):
 )
 def test_gradient_descent_contract(estimator, check):
     check(estimator)
+
+
+@parametrize_with_checks(
+    [
+        network((8, 8), max_iter=100, dtype="float64", **options)
+        for network, options in [
+            (FCNClassifier, {}),
+            (LCNRegressor, {"padding": "same"}),
+            (CNNClassifier, {"padding": "same"}),
+        ]
+    ],
+    xfail_strict=True,
+)
+def test_two_hidden_layers_contract(estimator, check):
+    check(estimator)

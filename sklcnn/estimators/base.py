@@ -264,10 +264,11 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         if not self.augment_shift:
             return None
         shape = self._image_shape()
-        if self.augment_shift >= max(shape[1:]):
+        if self.augment_shift >= min((side for side in shape[1:] if side > 1), default=1):
             raise ValueError(
                 f"augment_shift={self.augment_shift} would shift a sample of height {shape[1]} and "
-                f"width {shape[2]} out of sight; it must be smaller than the longer of them."
+                f"width {shape[2]} out of sight; it must be smaller than both (an axis of length "
+                "one is not shifted)."
             )
         return Translation(shape, self.augment_shift)
 

@@ -198,9 +198,10 @@ class AbstractClassifier(ClassifierMixin, AbstractNetwork):
             return softmax(decision, axis=1)
         if self.loss == "squared_error":
             return _project_to_simplex((1 + _one_per_class(decision)) / 2)
-        positive = expit(2 * decision if self.loss == "exponential" else decision)
+        odds = 2 * decision if self.loss == "exponential" else decision
+        positive = expit(odds)
         if positive.shape[1] == 1:
-            return np.hstack([1 - positive, positive])
+            return np.hstack([expit(-odds), positive])  # 1 - positive would round to zero
         return positive / positive.sum(axis=1, keepdims=True)
 
 

@@ -120,8 +120,8 @@ device : str, default="auto"
 dtype : {"float32", "float64"}, default="float32"
     Precision of training. Predictions are computed in float64.
 random_state : int, RandomState instance or None, default=None
-    Seeds the initial weights, the order of mini-batches and the validation split. Same value, same
-    result; the global generators of numpy and torch are not touched.
+    Seeds the initial weights, the order of mini-batches, the shifts of samples and the validation
+    split. Same value, same result; the global generators of numpy and torch are not touched.
 verbose : int, default=0
     Whether to print a line an epoch.
 """

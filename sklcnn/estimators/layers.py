@@ -68,9 +68,9 @@ def plan_local_layers(network, n_features, groups):
     }
     pools = _pools(network.pooling, network.pool_size, widths)
     groups = _groups_per_layer(groups, widths)
+    shape = check_input_shape(network.input_shape, n_features)
     if network.patch_indices is not None:
         return [_given_layer(network, n_features, widths, pools, groups)]
-    shape = check_input_shape(network.input_shape, n_features)
     plans = []
     for number, width in enumerate(widths):
         place = f"Hidden layer {number + 1} of {len(widths)}" if len(widths) > 1 else ""
@@ -163,7 +163,7 @@ def _count(depth):
 
 
 def _check_count(name, entry, value, least):
-    if not isinstance(entry, Integral) or entry < least:
+    if isinstance(entry, bool) or not isinstance(entry, Integral) or entry < least:
         raise ValueError(f"{name}={value!r} holds {entry!r}; entries must be ints >= {least}.")
 
 
@@ -188,27 +188,38 @@ def _pools(pooling, pool_size, widths):
         inner = number < len(widths) - 1
         if inner and word is not None and size is None and given:
             raise ValueError(
-                f"pooling={pooling} pools hidden layer {number + 1} of {len(widths)} over all "
-                "positions, which leaves nothing to the next one; give pool_size, the side of the "
-                "windows to pool, or None for this layer."
+                f"pooling={pooling} with pool_size={pool_size} pools hidden layer {number + 1} of "
+                f"{len(widths)} over all positions, which leaves nothing to the next one; give its "
+                "pool_size, the side of the windows to pool, or pooling=None for this layer."
             )
         pools.append((None, None) if word is None or (inner and size is None) else (word, size))
+    if isinstance(pool_size, tuple):
+        _check_pool_sizes(words, pool_size, pooling)
     return pools
+
+
+def _check_pool_sizes(words, pool_size, pooling):
+    for number, (word, size) in enumerate(zip(words, pool_size, strict=True), start=1):
+        if word is None and size is not None:
+            raise ValueError(
+                f"pool_size={pool_size} has a side for hidden layer {number}, which "
+                f"pooling={pooling} does not pool."
+            )
 
 
 def _words(pooling, widths):
     if not isinstance(pooling, tuple):
         return (pooling,) * len(widths)
     _check_length("pooling", pooling, widths)
-    unknown = set(pooling) - {*WORDS, None}
-    if unknown:
+    if any(word not in (*WORDS, None) for word in pooling):
         raise ValueError(f"pooling={pooling} must hold 'max', 'mean', 'sum' or None only.")
     return pooling
 
 
 def _groups_per_layer(groups, widths):
     if len(widths) == 1:
-        return (groups,)
+        alone = isinstance(groups, tuple) and len(groups) == 1
+        return groups if alone else (groups,)
     if isinstance(groups, tuple):
         _check_length("filter_groups", groups, widths)
         return groups
@@ -238,8 +249,8 @@ def _given_layer(network, n_features, widths, pools, groups):
     if len(widths) > 1 or network.pool_size is not None:
         raise ValueError(
             "patch_indices says what one hidden layer sees, without a grid of positions; it allows "
-            f"neither several hidden layers (n_filters={network.n_filters}) nor "
-            f"pool_size={network.pool_size}."
+            f"neither several hidden layers nor pool_size (n_filters={network.n_filters}, "
+            f"pool_size={network.pool_size})."
         )
     patches = check_patch_indices(network.patch_indices, n_features)
     return LayerPlan(widths[0], patches, sharing_groups(len(patches), groups[0]), None, *pools[0])

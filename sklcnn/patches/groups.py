@@ -26,7 +26,7 @@ def sharing_groups(n_patches: int, groups: int | ArrayLike | None = None) -> NDA
         Number of patches.
     groups : None, int or array-like of shape (n_patches,), default=None
         None: no sharing, every patch has its own filters. An int: that many contiguous groups of
-        nearly equal size (1 is full sharing). An array: any grouping, by any integer labels.
+        nearly equal size (1 is full sharing). An array: any grouping, by any labels.
 
     Returns
     -------
@@ -48,10 +48,10 @@ def sharing_groups(n_patches: int, groups: int | ArrayLike | None = None) -> NDA
         return np.arange(n_patches)
     groups = np.asarray(groups)
     if groups.ndim == 0:
-        if not 1 <= groups <= n_patches:
+        if not np.issubdtype(groups.dtype, np.integer) or not 1 <= groups <= n_patches:
             raise ValueError(
-                f"filter_groups={groups} must lie between 1 (all patches share their filters) and "
-                f"n_patches={n_patches} (none do)."
+                f"filter_groups={groups} must be a whole number and lie between 1 (all patches "
+                f"share their filters) and n_patches={n_patches} (none do)."
             )
         return np.arange(n_patches) * int(groups) // n_patches
     if groups.shape != (n_patches,):

@@ -71,4 +71,4 @@ def check_patch_indices(patch_indices: ArrayLike, n_features: int) -> NDArray[np
     indices = patches.filled(0).astype(np.int64)
     if not np.ma.is_masked(patches):
         return indices
-    return np.ma.MaskedArray(indices, mask=patches.mask)
+    return np.ma.MaskedArray(indices, mask=patches.mask.copy())
