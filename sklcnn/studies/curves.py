@@ -127,7 +127,8 @@ def sample_efficiency(
     Returns
     -------
     factors : list of Factor
-        One per size.
+        One per size, with the fields ``n``, ``factor``, the interval from ``low`` to ``high``,
+        ``censored`` where the factor is a bound ("more" or "less"), and ``effect``, in a word.
 
     Notes
     -----
@@ -141,7 +142,7 @@ def sample_efficiency(
     Examples
     --------
     >>> import numpy as np
-    >>> from sklcnn.studies.curves import sample_efficiency
+    >>> from sklcnn.studies import sample_efficiency
     >>> sizes = np.array([100, 200, 400, 800, 1600])
     >>> scores = 1 - sizes[:, None] ** -0.5 * np.ones(3)
     >>> factors = sample_efficiency(sizes, 1 - (1 - scores) / 2, scores, tolerance=0.0)
