@@ -218,7 +218,7 @@ def _project_to_simplex(scores):
     return np.maximum(scores - np.take_along_axis(shifts, n_positive - 1, axis=1), 0)
 
 
-@document(n_filters=100, learning_rate_init=0.01, filters="(1, n_filters, n_features)")
+@document(n_filters=100, learning_rate_init=0.002, filters="(1, n_filters, n_features)")
 class FCNClassifier(FullyConnected, AbstractClassifier):
     """Fully connected network for classification.
 
@@ -270,7 +270,7 @@ class FCNClassifier(FullyConnected, AbstractClassifier):
         init_scale: float = 1.0,
         loss: str = "log_loss",
         solver: str | AbstractSolver = "adam",
-        learning_rate_init: float = 0.01,
+        learning_rate_init: float = 0.002,
         max_iter: int = 200,
         batch_size: int | str = "auto",
         augment_shift: int = 0,
@@ -290,7 +290,7 @@ class FCNClassifier(FullyConnected, AbstractClassifier):
         self._store(locals())
 
 
-@document(n_filters=16, learning_rate_init=0.01, filters="(n_groups, n_filters, patch_size)")
+@document(n_filters=16, learning_rate_init=0.002, filters="(n_groups, n_filters, patch_size)")
 class LCNClassifier(LocallyConnected, AbstractClassifier):
     """Locally connected network for classification.
 
@@ -326,7 +326,7 @@ class LCNClassifier(LocallyConnected, AbstractClassifier):
     >>> from sklcnn import LCNClassifier
     >>> from sklcnn.datasets import make_dsd
     >>> X, y = make_dsd(n_samples=100, n_patches=10, patch_size=20, random_state=0)
-    >>> network = LCNClassifier(patch_size=20, stride=20, random_state=0).fit(X, y)
+    >>> network = LCNClassifier(patch_size=20, stride=20, max_iter=500, random_state=0).fit(X, y)
     >>> network.filters_.shape
     (10, 16, 20)
     """
@@ -355,7 +355,7 @@ class LCNClassifier(LocallyConnected, AbstractClassifier):
         init_scale: float = 1.0,
         loss: str = "log_loss",
         solver: str | AbstractSolver = "adam",
-        learning_rate_init: float = 0.01,
+        learning_rate_init: float = 0.002,
         max_iter: int = 200,
         batch_size: int | str = "auto",
         augment_shift: int = 0,
@@ -375,7 +375,7 @@ class LCNClassifier(LocallyConnected, AbstractClassifier):
         self._store(locals())
 
 
-@document(n_filters=16, learning_rate_init=0.01, filters="(n_filters, patch_size)")
+@document(n_filters=16, learning_rate_init=0.002, filters="(n_filters, patch_size)")
 class CNNClassifier(Convolutional, AbstractClassifier):
     """Convolutional network for classification.
 
@@ -409,7 +409,7 @@ class CNNClassifier(Convolutional, AbstractClassifier):
     >>> from sklcnn import CNNClassifier
     >>> from sklcnn.datasets import make_dsd
     >>> X, y = make_dsd(n_samples=100, n_patches=10, patch_size=20, random_state=0)
-    >>> network = CNNClassifier(patch_size=20, stride=20, random_state=0).fit(X, y)
+    >>> network = CNNClassifier(patch_size=20, stride=20, max_iter=500, random_state=0).fit(X, y)
     >>> network.filters_.shape
     (16, 20)
     """
@@ -436,7 +436,7 @@ class CNNClassifier(Convolutional, AbstractClassifier):
         init_scale: float = 1.0,
         loss: str = "log_loss",
         solver: str | AbstractSolver = "adam",
-        learning_rate_init: float = 0.01,
+        learning_rate_init: float = 0.002,
         max_iter: int = 200,
         batch_size: int | str = "auto",
         augment_shift: int = 0,

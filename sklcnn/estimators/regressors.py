@@ -94,7 +94,7 @@ class AbstractRegressor(RegressorMixin, AbstractNetwork):
         return predictions.reshape(len(predictions), *self._target_shape)
 
 
-@document(n_filters=100, learning_rate_init=0.01, filters="(1, n_filters, n_features)")
+@document(n_filters=100, learning_rate_init=0.002, filters="(1, n_filters, n_features)")
 class FCNRegressor(FullyConnected, AbstractRegressor):
     """Fully connected network for regression.
 
@@ -144,7 +144,7 @@ class FCNRegressor(FullyConnected, AbstractRegressor):
         init_scale: float = 1.0,
         loss: str = "squared_error",
         solver: str | AbstractSolver = "adam",
-        learning_rate_init: float = 0.01,
+        learning_rate_init: float = 0.002,
         max_iter: int = 200,
         batch_size: int | str = "auto",
         augment_shift: int = 0,
@@ -163,7 +163,7 @@ class FCNRegressor(FullyConnected, AbstractRegressor):
         self._store(locals())
 
 
-@document(n_filters=16, learning_rate_init=0.01, filters="(n_groups, n_filters, patch_size)")
+@document(n_filters=16, learning_rate_init=0.002, filters="(n_groups, n_filters, patch_size)")
 class LCNRegressor(LocallyConnected, AbstractRegressor):
     """Locally connected network for regression.
 
@@ -197,7 +197,7 @@ class LCNRegressor(LocallyConnected, AbstractRegressor):
     >>> from sklcnn import LCNRegressor
     >>> from sklcnn.datasets import make_dsd
     >>> X, y = make_dsd(n_samples=100, n_patches=10, patch_size=20, random_state=0)
-    >>> network = LCNRegressor(patch_size=20, stride=20, random_state=0).fit(X, y)
+    >>> network = LCNRegressor(patch_size=20, stride=20, max_iter=500, random_state=0).fit(X, y)
     >>> network.filters_.shape
     (10, 16, 20)
     """
@@ -226,7 +226,7 @@ class LCNRegressor(LocallyConnected, AbstractRegressor):
         init_scale: float = 1.0,
         loss: str = "squared_error",
         solver: str | AbstractSolver = "adam",
-        learning_rate_init: float = 0.01,
+        learning_rate_init: float = 0.002,
         max_iter: int = 200,
         batch_size: int | str = "auto",
         augment_shift: int = 0,
@@ -245,7 +245,7 @@ class LCNRegressor(LocallyConnected, AbstractRegressor):
         self._store(locals())
 
 
-@document(n_filters=16, learning_rate_init=0.01, filters="(n_filters, patch_size)")
+@document(n_filters=16, learning_rate_init=0.002, filters="(n_filters, patch_size)")
 class CNNRegressor(Convolutional, AbstractRegressor):
     """Convolutional network for regression.
 
@@ -277,7 +277,7 @@ class CNNRegressor(Convolutional, AbstractRegressor):
     >>> from sklcnn import CNNRegressor
     >>> from sklcnn.datasets import make_dsd
     >>> X, y = make_dsd(n_samples=100, n_patches=10, patch_size=20, random_state=0)
-    >>> network = CNNRegressor(patch_size=20, stride=20, random_state=0).fit(X, y)
+    >>> network = CNNRegressor(patch_size=20, stride=20, max_iter=500, random_state=0).fit(X, y)
     >>> network.filters_.shape
     (16, 20)
     """
@@ -304,7 +304,7 @@ class CNNRegressor(Convolutional, AbstractRegressor):
         init_scale: float = 1.0,
         loss: str = "squared_error",
         solver: str | AbstractSolver = "adam",
-        learning_rate_init: float = 0.01,
+        learning_rate_init: float = 0.002,
         max_iter: int = 200,
         batch_size: int | str = "auto",
         augment_shift: int = 0,
