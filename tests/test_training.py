@@ -174,7 +174,12 @@ def test_early_stopping_contract_keeps_the_best_epoch(dsd):
     rng = np.random.default_rng(0)
     X_val, y_val = rng.normal(size=(50, 20)), rng.choice([-1, 1], 50)  # nothing to learn here
     network = FCNClassifier(
-        8, learning_rate_init=0.05, early_stopping=True, dtype="float64", random_state=0
+        8,
+        learning_rate_init=0.05,
+        n_iter_no_change=10,
+        early_stopping=True,
+        dtype="float64",
+        random_state=0,
     ).fit(X, y, X_val=X_val, y_val=y_val)
     curve = network.validation_loss_curve_
     assert network.n_train_ == 60
@@ -244,3 +249,11 @@ def test_net_contract_is_a_working_skorch_net(dsd):
     assert net.history[:, "train_loss"] == network.loss_curve_
     net.partial_fit(X, y[:, None].astype(np.float32))
     assert len(net.history) == 5 + net.max_epochs
+
+
+@pytest.mark.parametrize(("n_samples", "epochs"), [(40, 50), (1000, 10), (3000, 10), (400, 25)])
+def test_patience_closed_form_fifty_steps_or_ten_epochs(n_samples, epochs):
+    X, y = make_dsd(n_samples=n_samples, n_patches=2, patch_size=3, random_state=0)
+    # No loss falls by as much: the first epoch counts as an improvement, more than the rest do not.
+    network = FCNClassifier(2, tol=1e6, random_state=0).fit(X, y)
+    assert network.n_iter_ == 1 + epochs + 1

@@ -38,6 +38,10 @@ from sklcnn.training import (
 
 __all__ = ["AbstractNetwork"]
 
+# Steps without improvement that "auto" waits for at least: the first ones may overshoot, and come
+# back after more than ten.
+MIN_PATIENCE = 50
+
 
 class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
     """Hidden layers of filters over patches, trained by gradient steps."""
@@ -59,7 +63,7 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         "augment_shift": [Interval(Integral, 0, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "warm_start": ["boolean"],
@@ -276,13 +280,14 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         """Return a job with the parameters of this estimator."""
         solver = make_solver(self.solver).settle(module)
         batch_size = min(200, n_train) if self.batch_size == "auto" else self.batch_size
+        batch_size = n_train if solver.full_batch else batch_size
         parameters = {
             "loss": self.loss,
             "learning_rate": self.learning_rate_init,
             "alpha": self.alpha,
-            "batch_size": n_train if solver.full_batch else batch_size,
+            "batch_size": batch_size,
             "tol": self.tol,
-            "n_iter_no_change": self.n_iter_no_change,
+            "n_iter_no_change": self._patience(-(-n_train // batch_size)),
             "early_stopping": self.early_stopping,
             "max_iter": self.max_iter,
             "translation": self._translation(),
@@ -293,6 +298,12 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         if solver.n_steps is not None:
             training |= {"max_iter": solver.n_steps, "tol": None}
         return Job(module=module, solver=solver, **(parameters | training))
+
+    def _patience(self, n_batches):
+        """Return the epochs without improvement that are waited for."""
+        if self.n_iter_no_change != "auto":
+            return self.n_iter_no_change
+        return max(10, -(-MIN_PATIENCE // n_batches))
 
     # finish
 

@@ -94,8 +94,9 @@ alpha : float, default=0.0001
 tol : float, default=1e-4
     Training ends when the loss has not fallen by ``tol`` for more than ``n_iter_no_change`` epochs
     in a row; None trains for exactly ``max_iter`` epochs.
-n_iter_no_change : int, default=10
-    Epochs without improvement that are waited for.
+n_iter_no_change : int, default="auto"
+    Epochs without improvement that are waited for; "auto" is 10, and more where these would be
+    fewer than 50 steps.
 early_stopping : bool, default=False
     Whether to watch the loss on validation samples in the place of the training loss, and to keep
     the weights of its best epoch. Unless it is on, every sample trains.
