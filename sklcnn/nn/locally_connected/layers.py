@@ -195,7 +195,7 @@ class _LocallyConnected(nn.Module):
             nn.init.uniform_(parameter, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the output, (n_samples, out_channels, *output_size), or without the first axis."""
+        """Return the output: ``(n_samples, out_channels, *output_size)``, or without samples."""
         self._check_input(x)
         if self.padding_mode != "zeros":
             flat = [width for pair in reversed(self._widths) for width in pair]
@@ -304,9 +304,9 @@ class _LocallyConnected(nn.Module):
 
         Notes
         -----
-        It tells whether training keeps or leaves the convolution that a layer started from [2]_,
-        and whether free weights approach one, which they do under strong translation of the data
-        [1]_. (References of the class.)
+        It tells whether training keeps or leaves the convolution that a layer started from
+        (d'Ascoli et al., 2019), and whether free weights approach one, which they do under strong
+        translation of the data (Ott et al., 2020); see the references of the class.
         """
         weight = self.weight.flatten(0, self.n_axes - 1).double()
         total = weight.norm()
