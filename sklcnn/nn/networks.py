@@ -1,4 +1,4 @@
-"""The one network of the package: patches, filters, activation, pooling, readout."""
+"""The network of one hidden layer: patches, filters, activation, pooling, readout."""
 
 import copy
 
