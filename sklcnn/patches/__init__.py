@@ -25,12 +25,34 @@ from .groups import (
     window_grid,
 )
 from .indices import all_features, check_patch_indices
+from .measures import patch_coverage, patch_overlap
+from .schemes import PATCH_SCHEMES, image_patches
+from .views import (
+    disjoint_blocks,
+    fixed_patches,
+    hierarchical_windows,
+    overlapping_windows,
+    random_partition,
+    random_subsets,
+    random_windows,
+)
 from .windows import sliding_windows
 
 __all__ = [
+    "PATCH_SCHEMES",
     "all_features",
     "check_patch_indices",
+    "disjoint_blocks",
+    "fixed_patches",
+    "hierarchical_windows",
+    "image_patches",
+    "overlapping_windows",
+    "patch_coverage",
+    "patch_overlap",
     "random_groups",
+    "random_partition",
+    "random_subsets",
+    "random_windows",
     "region_groups",
     "sharing_groups",
     "sliding_windows",
