@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         LCNRegressor,
         dsd_network,
     )
-    from .inspection import alignment
+    from .inspection import alignment, sharpness
     from .studies import compare, sample_complexity
     from .training import fit_many, fleet
 
@@ -45,6 +45,7 @@ __all__ = [
     "compare",
     "sample_complexity",
     "alignment",
+    "sharpness",
 ]
 
 _HOMES = dict.fromkeys(__all__, "estimators") | {
@@ -53,6 +54,7 @@ _HOMES = dict.fromkeys(__all__, "estimators") | {
     "compare": "studies",
     "sample_complexity": "studies",
     "alignment": "inspection",
+    "sharpness": "inspection",
 }
 _ROOMS = (
     "datasets",

@@ -230,7 +230,8 @@ class GaussNewton(AbstractCurvature):
     def _by_autograd(self, patches, loss):
         outputs = self._module.respond(patches)
         dual = torch.zeros_like(outputs, requires_grad=True)
-        pulled = grad(outputs, self._parameters, dual, create_graph=True, materialize_grads=True)
+        value = torch.sum(outputs * dual)
+        pulled = grad(value, self._parameters, create_graph=True, materialize_grads=True)
         ends = outputs.detach().requires_grad_()
         slope = grad(loss(ends), ends, create_graph=True)
 
@@ -244,11 +245,13 @@ class GaussNewton(AbstractCurvature):
 
 def _pull(functions, vectors, arguments):
     """Multiply vectors by the transposed Jacobian of functions, which may be constant."""
-    pairs = [pair for pair in zip(functions, vectors, strict=True) if pair[0].requires_grad]
-    if not pairs:
+    pairs = zip(functions, vectors, strict=True)
+    # As a sum, not by grad_outputs: to check their shapes torch imports a computer algebra system.
+    products = [torch.sum(function * vector) for function, vector in pairs]
+    products = [product for product in products if product.requires_grad]
+    if not products:
         return [torch.zeros_like(argument) for argument in arguments]
-    functions, vectors = zip(*pairs, strict=True)
-    return grad(functions, arguments, vectors, retain_graph=True, materialize_grads=True)
+    return grad(sum(products), arguments, retain_graph=True, materialize_grads=True)
 
 
 class _KinkCounter(TorchFunctionMode):

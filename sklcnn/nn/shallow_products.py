@@ -116,7 +116,9 @@ class ShallowProduct:
         """Return how the slope of the loss changes with the outputs, (n, n_outputs)."""
         if not self._bend.requires_grad:
             return torch.zeros_like(outputs)
-        return grad(self._bend, self._ends, outputs, retain_graph=True, materialize_grads=True)[0]
+        with torch.enable_grad():
+            product = torch.sum(self._bend * outputs)
+        return grad(product, self._ends, retain_graph=True)[0]
 
     def _pull_back(self, slope, change):
         """Return the change of the gradient in filters and biases, (b, f, n_rows)."""

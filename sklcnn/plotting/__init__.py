@@ -5,6 +5,8 @@ from .comparison import stack_png as stack_png
 from .degrees import DegreesDisplay
 from .degrees import degrees_png as degrees_png
 from .filters import FilterDisplay
+from .geometry import PatchGeometryDisplay
+from .geometry import geometry_png as geometry_png
 from .panels import row_png as row_png
 from .phase import PhaseDisplay
 from .ratios import RatioDisplay
@@ -21,4 +23,5 @@ __all__ = [
     "PhaseDisplay",
     "RatioDisplay",
     "DegreesDisplay",
+    "PatchGeometryDisplay",
 ]

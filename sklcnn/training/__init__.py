@@ -2,6 +2,7 @@
 
 from sklcnn.training.backend import fit_many, fleet, train_one
 from sklcnn.training.batches import outputs
+from sklcnn.training.curvature import SharpnessRecorder
 from sklcnn.training.jobs import Job, Samples, Trained
 from sklcnn.training.solvers import (
     SGD,
@@ -24,6 +25,7 @@ __all__ = [
     "GradientDescent",
     "Job",
     "Samples",
+    "SharpnessRecorder",
     "Trained",
     "Translation",
     "TwoStep",
