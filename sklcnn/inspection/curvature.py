@@ -133,7 +133,7 @@ def sharpness(
 
     See Also
     --------
-    hessian_spectrum : More eigenvalues, with their errors and their Gauss-Newton parts.
+    sklcnn.inspection.hessian_spectrum : More eigenvalues, with their errors and their Gauss-Newton parts.
 
     Notes
     -----

@@ -25,8 +25,7 @@ def gauss_newton_bound(
 
     Parameters
     ----------
-    inner_weights : array-like of shape (n_filters, patch_size) or \
-            (n_patches, n_filters, patch_size)
+    inner_weights : array-like of shape (n_filters, patch_size), or with n_patches in front
         Weights of a fully connected network or of shared filters; or of filters of each patch.
     biases : array-like of shape (n_filters,) or (n_patches, n_filters)
         Biases, added to the inner products.

@@ -165,8 +165,7 @@ def path_norm(inner_weights: ArrayLike, outer_weights: ArrayLike) -> float:
 
     Parameters
     ----------
-    inner_weights : array-like of shape (n_filters, patch_size) or \
-            (n_patches, n_filters, patch_size)
+    inner_weights : array-like of shape (n_filters, patch_size), or with n_patches in front
         Weights of a fully connected network or of shared filters, or of filters of each patch.
     outer_weights : array-like of shape (n_filters,)
         Weights of the output, read from the mean over the patches.
@@ -208,8 +207,7 @@ def activation_rates(
 
     Parameters
     ----------
-    inner_weights : array-like of shape (n_filters, patch_size) or \
-            (n_patches, n_filters, patch_size)
+    inner_weights : array-like of shape (n_filters, patch_size), or with n_patches in front
         Weights of a fully connected network or of shared filters, or of filters of each patch.
     biases : array-like of shape (n_filters,) or (n_patches, n_filters)
         Biases, added to the inner products.
