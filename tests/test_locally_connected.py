@@ -62,7 +62,7 @@ def draw(n_axes, *leading):
     return torch.randn(*leading, IN_CHANNELS, *SIZE[:n_axes], dtype=torch.float64)
 
 
-def close(found, expected, atol=1e-12):
+def assert_near(found, expected, atol=1e-12):
     torch.testing.assert_close(found, expected, rtol=0, atol=atol)
 
 
@@ -79,8 +79,8 @@ def test_tied_filters_oracle_convolution(route, n_axes, options):
     out = layer(x)
     assert out.is_contiguous()
     assert out.shape[2:] == layer.output_size
-    close(out, conv(x))
-    close(layer(x[0]), conv(x[0]))  # without a batch
+    assert_near(out, conv(x))
+    assert_near(layer(x[0]), conv(x[0]))  # without a batch
 
 
 def dense_matrix(layer, size):
@@ -111,7 +111,7 @@ def dense_matrix(layer, size):
 def test_free_filters_oracle_masked_linear_layer(route, n_axes, name):
     layer, x = make_layer(n_axes, **OPTIONS[name]), draw(n_axes, 3)
     linear = x.flatten(1) @ dense_matrix(layer, SIZE[:n_axes]).T + layer.bias.flatten()
-    close(layer(x).flatten(1), linear)
+    assert_near(layer(x).flatten(1), linear)
 
 
 @pytest.mark.parametrize("bias", [True, "channel", False])
@@ -123,17 +123,17 @@ def test_bias_closed_form_is_what_zeros_give(route, bias):
         assert not out.any()
     elif bias == "channel":
         assert layer.bias.shape == (OUT_CHANNELS,)
-        close(out, layer.bias[:, None, None].expand_as(out))
+        assert_near(out, layer.bias[:, None, None].expand_as(out))
     else:
         assert layer.bias.shape == out.shape
-        close(out, layer.bias.detach().clone())
+        assert_near(out, layer.bias.detach().clone())
 
 
 def test_one_position_limit_linear_layer(route):
     layer = LAYERS[2](2, 3, (4, 5), (4, 5)).double()
     x = torch.randn(6, 2, 4, 5, dtype=torch.float64)
     linear = nn.functional.linear(x.flatten(1), layer.weight.view(3, -1), layer.bias.flatten())
-    close(layer(x).flatten(1), linear)
+    assert_near(layer(x).flatten(1), linear)
 
 
 @all_options
@@ -142,17 +142,17 @@ def test_function_oracle_layer(options):
     if layer.padding_mode != "zeros":
         pytest.skip("the function pads with zeros, as torch's")
     places = (layer.stride, layer.padding, layer.dilation, layer.groups)
-    close(lc.connect_locally(x, layer.weight, layer.bias, *places), layer(x))
+    assert_near(lc.connect_locally(x, layer.weight, layer.bias, *places), layer(x))
 
 
 def test_strided_input_and_slope_invariance(route):
     layer, x = make_layer(2, kernel_size=3, stride=2), draw(2, 3)
     last = x.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1)
     assert not last.is_contiguous()
-    close(layer(last), layer(x))
+    assert_near(layer(last), layer(x))
     ones = torch.ones_like(layer(x))
     whole = torch.autograd.grad(layer(x), layer.weight, ones)[0]
-    close(torch.autograd.grad(layer(x).sum(), layer.weight)[0], whole)  # an expanded slope
+    assert_near(torch.autograd.grad(layer(x).sum(), layer.weight)[0], whole)  # an expanded slope
 
 
 @pytest.mark.parametrize("name", ["plain", "tiles", "groups"])
@@ -192,9 +192,9 @@ def test_one_gradient_invariance_to_the_other(route, kind):
     both = torch.autograd.grad(layer(x).square().sum(), (x, layer.weight))
     if kind == "x":
         layer.weight.requires_grad_(False)
-        close(torch.autograd.grad(layer(x).square().sum(), x)[0], both[0])
+        assert_near(torch.autograd.grad(layer(x).square().sum(), x)[0], both[0])
     else:
-        close(torch.autograd.grad(layer(x.detach()).square().sum(), layer.weight)[0], both[1])
+        assert_near(torch.autograd.grad(layer(x.detach()).square().sum(), layer.weight)[0], both[1])
 
 
 def test_third_derivative_closed_form(route):
@@ -205,7 +205,7 @@ def test_third_derivative_closed_form(route):
         grad = torch.autograd.grad(value, x, create_graph=True)[0]
         value = (grad * slope.detach()).sum()
     straight = layer(x) - layer(torch.zeros_like(x))
-    close(value, 6 * straight.pow(3).sum(), atol=1e-9)
+    assert_near(value, 6 * straight.pow(3).sum(), atol=1e-9)
 
 
 # transforms
@@ -214,7 +214,7 @@ def test_third_derivative_closed_form(route):
 @all_axes
 def test_vmap_over_inputs_oracle_loop(route, n_axes):
     layer, x = make_layer(n_axes, kernel_size=2, padding=1, groups=2), draw(n_axes, 3, 2)
-    close(torch.func.vmap(layer)(x), torch.stack([layer(batch) for batch in x]))
+    assert_near(torch.func.vmap(layer)(x), torch.stack([layer(batch) for batch in x]))
 
 
 @pytest.mark.parametrize("name", ["plain", "tiles", "groups"])
@@ -234,8 +234,8 @@ def test_vmap_over_stacked_parameters_oracle_loop(route, name, shared):
         named = dict(layer.named_parameters())
         *slopes, of_x = torch.autograd.grad(layer(batch).square().sum(), [*named.values(), batch])
         for key, slope in zip(named, slopes, strict=True):
-            close(found[0][key][i], slope)
-        close(found[1][i], of_x)
+            assert_near(found[0][key][i], slope)
+        assert_near(found[1][i], of_x)
 
 
 def test_vmap_over_samples_oracle_single_gradients(route):
@@ -248,7 +248,7 @@ def test_vmap_over_samples_oracle_single_gradients(route):
     found = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(state, x)
     for i, sample in enumerate(x):
         alone = torch.autograd.grad(layer(sample).square().sum(), layer.weight)[0]
-        close(found["weight"][i], alone)
+        assert_near(found["weight"][i], alone)
 
 
 def test_hessian_oracle_closed_form(route):
@@ -257,7 +257,7 @@ def test_hessian_oracle_closed_form(route):
     matrix = dense_matrix(layer, SIZE[:1])
     hessian = torch.func.jacrev(torch.func.jacrev(lambda x: layer(x).square().sum() / 2))
     found = hessian(draw(1)).reshape(matrix.shape[1], -1)
-    close(found, matrix.T @ matrix)
+    assert_near(found, matrix.T @ matrix)
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's own, while it compiles
@@ -268,12 +268,12 @@ def test_compile_oracle_eager(route, name):
     compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
     inputs = (x, layer.weight, layer.bias)
     expected = layer(x)
-    close(compiled(x), expected)
+    assert_near(compiled(x), expected)
     slopes = torch.autograd.grad(compiled(x).square().sum(), inputs)
     for found, slope in zip(
         slopes, torch.autograd.grad(expected.square().sum(), inputs), strict=True
     ):
-        close(found, slope)
+        assert_near(found, slope)
 
 
 def test_autocast_oracle_casting_by_hand(route):
@@ -282,7 +282,7 @@ def test_autocast_oracle_casting_by_hand(route):
         out = layer(x)
     assert out.dtype == torch.bfloat16
     by_hand = copy.deepcopy(layer).bfloat16()(x.bfloat16())
-    close(out, by_hand, atol=0)
+    assert_near(out, by_hand, atol=0)
     out.float().sum().backward()
     assert layer.weight.grad.dtype == torch.float32
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -324,7 +324,7 @@ def test_round_trip_contract_of_a_convolution(n_axes, options):
     assert repr(back) == repr(conv)
     assert not back.training
     for name, value in conv.state_dict().items():
-        close(back.state_dict()[name], value, atol=1e-14)
+        assert_near(back.state_dict()[name], value, atol=1e-14)
     back.weight.data.zero_()
     assert layer.weight.any()  # nothing is shared
 
@@ -358,8 +358,8 @@ def test_average_oracle_least_squares():
     conv = layer.to_conv()
     distance = (layer.weight - conv.weight).square().sum()
     slope = torch.autograd.grad(distance, conv.weight)[0]
-    close(slope, torch.zeros_like(slope))
-    close(conv.bias.detach(), layer.bias.detach().mean(dim=1))
+    assert_near(slope, torch.zeros_like(slope))
+    assert_near(conv.bias.detach(), layer.bias.detach().mean(dim=1))
 
 
 # states
@@ -373,8 +373,8 @@ def test_state_contract(n_axes):
     torch.save(layer.state_dict(), buffer)
     buffer.seek(0)
     other.load_state_dict(torch.load(buffer))
-    close(other(x), layer(x), atol=0)
-    close(copy.deepcopy(layer)(x), layer(x), atol=0)
+    assert_near(other(x), layer(x), atol=0)
+    assert_near(copy.deepcopy(layer)(x), layer(x), atol=0)
 
 
 @pytest.mark.parametrize("bias", [True, "channel", False])
@@ -389,7 +389,7 @@ def test_lazy_contract_learns_the_input(n_axes, bias):
     full = make_layer(n_axes, kernel_size=2, **options)
     assert repr(lazy) == repr(full)
     full.load_state_dict(lazy.state_dict())
-    close(full(x), out, atol=0)
+    assert_near(full(x), out, atol=0)
     bound = 1 / (IN_CHANNELS // 2 * 2**n_axes) ** 0.5
     assert 0.9 * bound < lazy.weight.abs().max() <= bound
     with pytest.raises(ValueError, match="the input has shape"):
@@ -403,11 +403,11 @@ def test_lazy_contract_state_round_trip():
     again.load_state_dict(lazy.state_dict())  # nothing is known yet
     assert again.has_uninitialized_params()
     lazy.load_state_dict(full.state_dict())
-    close(lazy(x[0]), full(x[0]), atol=0)
+    assert_near(lazy(x[0]), full(x[0]), atol=0)
     again.load_state_dict(full.state_dict())
     with pytest.raises(ValueError, match="the state that was loaded has"):
         again(x[..., 1:])
-    close(again(x), full(x), atol=0)
+    assert_near(again(x), full(x), atol=0)
 
 
 def test_repr_contract():
