@@ -133,7 +133,7 @@ def sharpness(
 
     See Also
     --------
-    sklcnn.inspection.hessian_spectrum : More eigenvalues, with their errors and their Gauss-Newton parts.
+    sklcnn.inspection.hessian_spectrum : More eigenvalues, with errors and Gauss-Newton parts.
 
     Notes
     -----
