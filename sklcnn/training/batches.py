@@ -48,14 +48,14 @@ class Batches:
                 yield self._batch(self.samples.part(begin, begin + self.batch_size))
             return
         order, shifts = self.draw_order(n_samples)
-        order = order.to(self.samples.X.device)
-        for number, rows in enumerate(order.split(self.batch_size, dim=-1)):
-            samples = self.samples.take(rows)
-            if self.translation is not None:
-                own = shifts.split(self.batch_size, dim=-2)[number]
-                X = self.translation.apply(samples.X, own)
-                samples = self._extend(Samples(X, samples.target, samples.weight))
-            yield self._batch(samples)
+        rows = order.to(self.samples.X.device).split(self.batch_size, dim=-1)
+        if self.translation is None:
+            yield from (self._batch(self.samples.take(some)) for some in rows)
+            return
+        for some, own in zip(rows, shifts.split(self.batch_size, dim=-2), strict=True):
+            samples = self.samples.take(some)
+            X = self.translation.apply(samples.X, own)
+            yield self._batch(self._extend(Samples(X, samples.target, samples.weight)))
 
     def keep(self, members):
         """Forget the other members of the stack."""
