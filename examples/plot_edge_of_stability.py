@@ -1,6 +1,6 @@
 r"""
-Sharpness climbs to the edge of stability, and stays there
-==========================================================
+Sharpness climbs to the edge of stability while there is something to learn
+===========================================================================
 
 Gradient descent with rate :math:`\eta` is stable where the largest eigenvalue of the Hessian of
 the loss, its *sharpness*, is below :math:`2 / \eta`. The theory of generalization below this edge

@@ -18,7 +18,8 @@ input_shape : tuple of int, default=None
 LOCAL = """
 patch_size : int or tuple of int, default=3
     Side of the window along each axis of the input; clipped to the input. A tuple has one entry for
-    each hidden layer, as for ``stride``.
+    each hidden layer, as for ``stride``. Above the first layer and with ``padding="valid"``, a
+    window larger than the map is an error.
 stride : int or tuple of int, default=1
     Step between neighbouring windows. Windows that leave features unseen are an error.
 """
