@@ -107,3 +107,18 @@ def test_path_contract_autograd_takes_what_is_not_written(monkeypatch, layout, o
     )
     assert_equals_autograd(make_network(layout, (), **options), ())
     assert bool(calls) == by_hand
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("members", [(), (4,)], ids=["one", "stack"])
+@pytest.mark.parametrize("layout", ["FCN", "LCN", "CNN", "equal groups"])
+def test_parts_oracle_autograd(layout, members, weighted, monkeypatch):
+    calls = []
+    whole = gradients_file._by_hand
+    monkeypatch.setattr(gradients_file, "REGISTER", 2)
+    monkeypatch.setitem(gradients_file.PART_ENTRIES, "cpu", 1)
+    monkeypatch.setattr(gradients_file, "_by_hand", lambda *a: calls.append(a) or whole(*a))
+    weight = draw(*members, 9, seed=3).abs() if weighted else None
+    network = make_network(layout, members, 2, pooling="mean")
+    assert_equals_autograd(network, members, weight=weight)
+    assert len(calls) == 5  # of two samples, the last one of one

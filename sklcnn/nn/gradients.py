@@ -13,6 +13,9 @@ __all__ = ["Workspace", "loss_and_gradients", "takes_siblings"]
 
 # Products of a few filters are faster from the other side if the filters fill whole registers.
 REGISTER = 16
+# A hidden layer of more entries than this is passed through in parts, so that memory is bounded. Of
+# fewer samples than a register holds, sums over patches take three times as long.
+PART_ENTRIES = {"cpu": 2**23, "cuda": 2**29}
 
 
 class Workspace:
@@ -60,7 +63,7 @@ def loss_and_gradients(network, mean_loss, patches, target, weight=None, space=N
     """
     if isinstance(network, PatchNetwork) and _is_written(network):
         with torch.no_grad():
-            return _by_hand(network, mean_loss, patches, target, weight, space or Workspace())
+            return _in_parts(network, mean_loss, patches, target, weight, space or Workspace())
     outputs = network.respond(patches)
     loss = mean_loss(outputs, target, weight)
     gradients = torch.autograd.grad(loss, list(network.parameters()), torch.ones_like(loss))
@@ -75,6 +78,43 @@ def takes_siblings(network):
 def _is_written(network):
     """Whether the gradient by hand is that of the network."""
     return network.activation in ACTIVATIONS and network.pooling != "max" and network.lender is None
+
+
+def _in_parts(network, mean_loss, patches, target, weight, space):
+    """Forth and back, a part of the samples after the other if the hidden layer is large."""
+    n_sharing = network.blocks[2]
+    n_samples = patches.shape[-1] // n_sharing
+    entries = network.weight.shape[:-3].numel() * network.footprint[1]  # of one sample
+    largest = PART_ENTRIES.get(patches.device.type, PART_ENTRIES["cuda"])
+    n_rows = max(largest // entries // REGISTER, 1) * REGISTER  # samples of a part
+    if n_samples <= n_rows:
+        return _by_hand(network, mean_loss, patches, target, weight, space)
+    places, parts = patches.unflatten(-1, (n_sharing, n_samples)), []
+    for begin in range(0, n_samples, n_rows):
+        rows = slice(begin, begin + n_rows)
+        own = None if weight is None else weight[..., rows]
+        columns = space.empty("part", places[..., rows].shape, patches).copy_(places[..., rows])
+        samples = columns.flatten(-2), target[..., rows, :], own
+        part = _by_hand(network, mean_loss, *samples, space)
+        parts.append((columns.shape[-1] if own is None else own.sum(dim=-1), *part))
+    return _join(parts)
+
+
+def _join(parts):
+    """Join (weight, mean loss, outputs, gradients) of parts to those of all samples."""
+    weights, losses, outputs, gradients = zip(*parts, strict=True)
+    shares = [weight / sum(weights) for weight in weights]
+    loss = sum(share * part for share, part in zip(shares, losses, strict=True))
+    total = [torch.zeros_like(gradient) for gradient in gradients[0]]
+    for share, part in zip(shares, gradients, strict=True):
+        for entire, gradient in zip(total, part, strict=True):
+            entire += gradient * (share if isinstance(share, float) else _beside(share, gradient))
+    return loss, torch.cat(outputs, dim=-2), total
+
+
+def _beside(share, gradient):
+    """Give the share of every member, (n_members,), the axes of a gradient."""
+    return share.reshape(*share.shape, *[1] * (gradient.dim() - share.dim()))
 
 
 def _by_hand(network, mean_loss, patches, target, weight, space):
