@@ -1,8 +1,10 @@
 """Laws of data: they draw (X, y) and know their own best rule."""
 
+from .cone_clusters import ConeClusters
 from .detection import PatternDetection, ReplacedPatch
 from .dynamic_signal import DynamicSignal, make_dsd, make_ssd
 from .images import (
+    LocalTeacher,
     fetch_cifar10,
     fetch_mnist,
     load_digit_images,
@@ -15,22 +17,39 @@ from .images import (
 )
 from .patterns import KPattern, SignedOneHot, Textures
 from .rotations import RotatedLaw
-from .sphere import SphereTeacher, make_sphere
+from .sphere import (
+    BallMixtureTeacher,
+    BallTeacher,
+    BetaTeacher,
+    IdenticalPatchesTeacher,
+    PatchwiseSphereTeacher,
+    SphereTeacher,
+    make_sphere,
+)
 from .symmetry import ChannelNorm, LinearConvolution, LocalPairs, QuadraticHalves
+from .vocabulary import Vocabulary
 
 __all__ = [
+    "BallMixtureTeacher",
+    "BallTeacher",
+    "BetaTeacher",
     "ChannelNorm",
+    "ConeClusters",
     "DynamicSignal",
+    "IdenticalPatchesTeacher",
     "KPattern",
     "LinearConvolution",
     "LocalPairs",
+    "LocalTeacher",
     "PatternDetection",
+    "PatchwiseSphereTeacher",
     "QuadraticHalves",
     "ReplacedPatch",
     "RotatedLaw",
     "SignedOneHot",
     "SphereTeacher",
     "Textures",
+    "Vocabulary",
     "fetch_cifar10",
     "fetch_mnist",
     "load_digit_images",

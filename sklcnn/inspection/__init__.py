@@ -19,8 +19,13 @@ from sklcnn.inspection.geometry import (
     pca_elbow,
 )
 from sklcnn.inspection.risks import PopulationRisk, population_risk
+from sklcnn.inspection.selectivity import fisher_selectivity, patch_clusters
+from sklcnn.inspection.stability import StabilityReport, stability_report, training_loss
 
 __all__ = [
+    "StabilityReport",
+    "stability_report",
+    "training_loss",
     "PopulationRisk",
     "alignment",
     "population_risk",
@@ -37,4 +42,6 @@ __all__ = [
     "patch_geometry",
     "patch_spectrum",
     "pca_elbow",
+    "fisher_selectivity",
+    "patch_clusters",
 ]

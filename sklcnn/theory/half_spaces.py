@@ -15,7 +15,7 @@ __all__ = [
     "half_space_means",
 ]
 
-_N_ROWS, _N_UNITS = 1024, 1024  # of a block: 8 MB of pre-activations
+_N_ROWS, _N_UNITS = 256, 512  # of a block: 1 MB of pre-activations, which stays in the cache
 
 
 class HalfSpaceMeans(NamedTuple):
@@ -40,18 +40,17 @@ def half_space_means(inputs, weights, biases):
     Memory is bounded by blocks of inputs and units, whatever the number of either.
     """
     n_units, n_features = weights.shape
-    activation, share = np.zeros(n_units), np.zeros(n_units)
-    center = np.zeros((n_units, n_features))
+    units = np.column_stack([weights, biases])
+    activation, sums = np.zeros(n_units), np.zeros((n_units, n_features + 1))
     for rows in _blocks(len(inputs), _N_ROWS):
-        block = inputs[rows].astype(float, copy=False)  # (n_rows, n_features)
-        for units in _blocks(n_units, _N_UNITS):
-            responses = block @ weights[units].T + biases[units]  # (n_rows, n_block_units)
-            active = (responses > 0).astype(float)
-            share[units] += active.sum(axis=0)
-            center[units] += active.T @ block
-            activation[units] += np.maximum(responses, 0, out=responses).sum(axis=0)
-    n = len(inputs)
-    return HalfSpaceMeans(activation / n, share / n, center / n)
+        block = np.column_stack([inputs[rows], np.ones(len(inputs[rows]))])  # floats from here on
+        for some in _blocks(n_units, _N_UNITS):
+            responses = block @ units[some].T  # (n_rows, n_block_units)
+            active = np.greater(responses, 0, out=np.empty_like(responses), casting="unsafe")
+            sums[some] += active.T @ block
+            activation[some] += np.einsum("nk,nk->k", responses, active)
+    means = sums / len(inputs)
+    return HalfSpaceMeans(activation / len(inputs), means[:, -1], means[:, :-1])
 
 
 def _blocks(length, size):
