@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         LCNClassifier,
         LCNRegressor,
         dsd_network,
+        match_parameters,
     )
     from .inspection import alignment, sharpness
     from .studies import compare, sample_complexity
@@ -40,6 +41,7 @@ __all__ = [
     "LCNRegressor",
     "CNNRegressor",
     "dsd_network",
+    "match_parameters",
     "fleet",
     "fit_many",
     "compare",

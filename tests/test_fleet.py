@@ -1,6 +1,7 @@
 """A fleet equals the loop: many nets in one stack end as they would have ended alone."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -44,6 +45,9 @@ def assert_fleet_equals_loop(jobs, n_stacks=1, atol=1e-10):
         np.testing.assert_allclose(many.validation_loss, one.validation_loss, rtol=0, atol=atol)
         assert many.stopped == one.stopped
         assert (many.shuffle_state == one.shuffle_state).all()
+        for together, own in zip(many.solver_state, one.solver_state, strict=True):
+            for name, value in own.items():  # without momentum there is no velocity alone
+                np.testing.assert_allclose(together[name], value, rtol=0, atol=atol)
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +151,69 @@ def test_own_ends_oracle_loop_tolerance(dsd):
     lengths = {len(outcome.train_loss) for outcome in train(copy.deepcopy(jobs))}
     assert len(lengths) > 3  # members leave one after the other, and the stack is compacted
     assert_fleet_equals_loop(jobs)
+
+
+def tolerant(family, dsd, solvers, **options):
+    """Jobs that end at a loss or at a gradient of their own."""
+    options = {"max_iter": 100, "tol": None, **DOUBLE} | options
+    rates = [0.6, 1.0, 0.4, 0.8, 0.6, 0.2, 0.5]
+    return [
+        prepare(
+            FAMILIES[family](solver=solver, learning_rate_init=rate, random_state=seed, **options),
+            *dsd,
+        )
+        for seed, (solver, rate) in enumerate(zip(solvers, rates, strict=True))
+    ]
+
+
+LOSSES = (0.5, 0.01, 10.0, 0.3, 0.45, 0.0, 0.6)
+NORMS = (0.15, 0.08, 0.1, 1e-9, 0.2, 10.0, 0.12)
+
+
+@pytest.mark.parametrize("momenta", [(0.0,) * 7, (0.9, 0.5, 0.0, 0.8, 0.3, 0.9, 0.5)])
+@pytest.mark.parametrize("clip_norm", [None, 0.1])
+@pytest.mark.parametrize(
+    ("asked", "family"), [("loss", "FCN"), ("gradient", "LCN"), ("both", "CNN")]
+)
+def test_own_ends_oracle_loop_losses_and_gradients(asked, family, clip_norm, momenta, dsd):
+    solvers = [GradientDescent(momentum, clip_norm=clip_norm) for momentum in momenta]
+    for solver, loss_tol, gradient_tol in zip(solvers, LOSSES, NORMS, strict=True):
+        if asked != "gradient":
+            solver.set_params(loss_tol=loss_tol)
+        if asked != "loss":
+            solver.set_params(gradient_tol=gradient_tol)
+    jobs = tolerant(family, dsd, solvers, alpha=0.5)
+    outcomes = train(copy.deepcopy(jobs))
+    assert len({len(outcome.train_loss) for outcome in outcomes}) > 2
+    for outcome, loss_tol in zip(outcomes, LOSSES, strict=True):
+        if asked == "loss":
+            assert outcome.stopped == (outcome.train_loss[-1] <= loss_tol)
+    assert_fleet_equals_loop(jobs)
+
+
+def test_own_ends_oracle_loop_tolerances_of_siblings_and_patience(dsd):
+    network = FAMILIES["LCN"](solver=GradientDescent(loss_tol=0.0), max_iter=80, random_state=0)
+    network.set_params(learning_rate_init=0.3, tol=None, **DOUBLE)
+    changes = [{"solver__loss_tol": tol} for tol in (0.6, 0.4, 0.0, 0.3)]
+    changes += [{"tol": 5e-3, "n_iter_no_change": 2}, {"max_iter": 7}]
+    jobs = on_two_folds(network, *dsd, changes)
+    assert len({len(outcome.train_loss) for outcome in train(copy.deepcopy(jobs))}) > 6
+    assert_fleet_equals_loop(jobs)
+
+
+def test_tolerances_contract_none_is_another_kind(dsd):
+    solvers = [
+        GradientDescent(),
+        GradientDescent(loss_tol=0.4),
+        GradientDescent(gradient_tol=0.1),
+        GradientDescent(loss_tol=0.3),
+        GradientDescent(gradient_tol=0.1, loss_tol=0.1),
+        GradientDescent(0.5),
+        GradientDescent(gradient_tol=0.2),
+    ]
+    jobs = tolerant("FCN", dsd, solvers, max_iter=30)
+    assert sorted(map(sorted, group_jobs(jobs))) == [[0, 5], [1, 3], [2, 6], [4]]
+    assert_fleet_equals_loop(jobs, n_stacks=4)
 
 
 @pytest.mark.parametrize("batch_size", ["auto", 16])
@@ -312,11 +379,24 @@ def test_divergence_contract_one_member_fails_alone():
     outcomes = train(copy.deepcopy(jobs))
     assert isinstance(outcomes[1], ValueError)
     assert "learning_rate_init than 100" in str(outcomes[1])
+    assert "sharpness at the start" in str(outcomes[1])
     assert str(train([copy.deepcopy(jobs[1])])[0]) == str(outcomes[1])
     assert_fleet_equals_loop([jobs[0], jobs[2]])
     np.testing.assert_allclose(
         outcomes[2].train_loss, train([jobs[2]])[0].train_loss, rtol=0, atol=1e-10
     )
+
+
+def test_divergence_oracle_loop_every_member_has_its_own_threshold():
+    X = np.random.default_rng(0).normal(size=(30, 20))
+    options = {"solver": "gd", "learning_rate_init": 50.0, "max_iter": 40, "tol": None, **DOUBLE}
+    weight = np.random.default_rng(1).integers(0, 3, size=30)
+    network = CNNRegressor(3, **LOCAL, random_state=0, **options)
+    jobs = [prepare(network, X * scale, X[:, 0], own) for scale in (1, 3) for own in (None, weight)]
+    together = [str(outcome) for outcome in train(copy.deepcopy(jobs))]
+    assert together == [str(train([copy.deepcopy(job)])[0]) for job in jobs]
+    thresholds = [re.search("rates below ([^ ]+) ", message)[1] for message in together]
+    assert len(set(thresholds)) == 4
 
 
 def test_failure_of_a_stack_contract_members_are_trained_alone(dsd, monkeypatch):

@@ -1,12 +1,14 @@
 """Solvers against torch's own optimizers; the trainer against a loop by hand."""
 
+import re
+
 import numpy as np
 import pytest
 import skorch.callbacks
 import torch
 import torch.nn.functional as F
 
-from sklcnn import CNNClassifier, CNNRegressor, FCNClassifier, FCNRegressor
+from sklcnn import CNNClassifier, CNNRegressor, FCNClassifier, FCNRegressor, sharpness
 from sklcnn.datasets import make_dsd
 from sklcnn.training import SGD, Adam, GradientDescent, make_solver, resolve_device
 from sklcnn.training.stepper import Stepper
@@ -202,6 +204,95 @@ def test_divergence_contract_names_the_learning_rate():
     X = np.random.default_rng(0).normal(size=(20, 3)) * 100
     with pytest.raises(ValueError, match="learning_rate_init than 10"):
         FCNRegressor(4, solver="gd", learning_rate_init=10.0, tol=None).fit(X, X[:, 0])
+
+
+def message_of(network, X, y, weight=None):
+    with pytest.raises(ValueError, match="training diverged") as caught:
+        network.fit(X, y, sample_weight=weight)
+    return str(caught.value)
+
+
+def numbers_of(message):
+    """The sharpness and the learning rate that a message names."""
+    found = re.search(r"was ([^,]+), so that .* rates below ([^ ]+) \(", message)
+    return float(found[1]), float(found[2])
+
+
+def linear(rate, **options):
+    """A linear regression: its loss is a quadratic."""
+    options = {"solver": "gd", "alpha": 0.0, "max_iter": 40_000} | options
+    options |= {"dtype": "float64", "tol": None, "device": "cpu", "random_state": 0}
+    return FCNRegressor(1, activation="identity", readout="sum", learning_rate_init=rate, **options)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("alpha", [0.0, 100.0])
+@pytest.mark.parametrize("momentum", [0.0, 0.6])
+def test_divergence_closed_form_sharpness_of_a_quadratic(momentum, alpha, weighted):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 5)) + 0.5, rng.normal(size=40)
+    weight = rng.integers(1, 4, size=40).astype(float) if weighted else None
+    shares = np.ones(40) if weight is None else weight
+    ones = np.hstack([X, np.ones((40, 1))])
+    hessian = 2 * (ones.T * shares) @ ones / shares.sum()
+    hessian += alpha / shares.sum() * np.diag([1, 1, 1, 1, 1, 0])
+    sharpness = np.linalg.eigvalsh(hessian)[-1]
+    threshold = 2 * (1 + momentum) / sharpness
+    options = {"solver": GradientDescent(momentum), "alpha": alpha}
+    message = message_of(linear(1.15 * threshold, **options), X, y, weight)
+    assert ("with the penalty" in message) == (alpha > 0)
+    measured, rate = numbers_of(message)
+    assert measured == pytest.approx(sharpness, rel=0.01)
+    assert rate == pytest.approx(threshold, rel=0.05)  # two digits
+    stable = linear(0.95 * threshold, **options | {"max_iter": 500}).fit(X, y, weight)
+    assert np.isfinite(stable.loss_curve_[-1])
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error", "exponential"])
+def test_divergence_oracle_sharpness_of_the_initial_network(loss, dsd):
+    X, y = dsd
+    options = {"solver": "gd", "alpha": 0.0, "tol": None, "random_state": 0, "loss": loss}
+    network = CNNClassifier(4, 5, 5, max_iter=100, activation="tanh", **options)
+    X = 30 * X
+    message = message_of(network.set_params(learning_rate_init=1e38), X, y)
+    start = network.set_params(learning_rate_init=1e-30, max_iter=1).fit(X, y)
+    expected = sharpness(start, X, y)
+    assert numbers_of(message)[0] == pytest.approx(expected, rel=0.02)
+
+
+def test_divergence_contract_a_warm_start_is_measured_where_it_starts():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 4)), rng.normal(size=30)
+    network = FCNRegressor(8, solver="gd", learning_rate_init=0.05, max_iter=300, warm_start=True)
+    network.set_params(tol=None, random_state=0, alpha=0.0).fit(X, y)
+    expected = sharpness(network, X, y)
+    message = message_of(network.set_params(learning_rate_init=100.0), X, y)
+    assert numbers_of(message)[0] == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"solver": SGD()},
+        {"solver": GradientDescent(bias_learning_rate=1e3)},
+        {"solver": GradientDescent(projection="unit_ball"), "activation": "relu"},
+        {"augment_shift": 1},
+    ],
+    ids=repr,
+)
+def test_divergence_contract_no_threshold_is_named_where_none_is_known(options):
+    rng = np.random.default_rng(0)
+    X, y = 100 * rng.normal(size=(20, 3)), rng.normal(size=20)
+    options = {"solver": "gd"} | options
+    network = FCNRegressor(2, learning_rate_init=1e3, tol=None, random_state=0, **options)
+    message = message_of(network, X, y)
+    assert "sharpness" not in message
+    assert "learning_rate_init than 1000.0, or clip_norm" in message
+
+
+def test_divergence_limit_a_sharpness_that_is_not_finite_is_not_named():
+    X = 1e160 * np.random.default_rng(0).normal(size=(20, 3))
+    assert "sharpness" not in message_of(linear(1.0), X, X[:, 0] / 1e160)
 
 
 def test_clipping_contract_keeps_a_large_rate_from_diverging():

@@ -79,7 +79,8 @@ TRAINING = """
 solver : {"gd", "sgd", "adam", "two_step"} or solver object, default="adam"
     Full-batch gradient descent, mini-batch SGD with Nesterov momentum, Adam, or the two large steps
     of the theory (which set ``learning_rate_init``, ``max_iter`` and ``tol`` themselves). Objects
-    of :mod:`sklcnn.training` set momentum, projection of the filters and gradient clipping.
+    of :mod:`sklcnn.training` set momentum, projection of the filters and gradient clipping; those
+    of gradient descent also end training at a loss or at a gradient.
 learning_rate_init : float, default={learning_rate_init}
     Size of the steps.
 max_iter : int, default=200

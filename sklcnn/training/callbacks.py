@@ -3,7 +3,7 @@
 import numpy as np
 from skorch.callbacks import Callback
 
-__all__ = ["EpochHook", "Stopping", "StopTraining"]
+__all__ = ["EpochHook", "Stopping", "StopTraining", "Tolerances"]
 
 
 class StopTraining(Exception):
@@ -36,7 +36,7 @@ class Stopping(Callback):
     def on_epoch_end(self, net, **kwargs):
         """Compare the losses of this epoch with the best."""
         early_stopping = self.jobs[0].early_stopping
-        losses = np.atleast_1d(net.history[-1]["valid_loss" if early_stopping else "train_loss"])
+        losses = net.last_losses_["valid" if early_stopping else "train"]
         numbers = net.members_
         improved = losses <= self.best_losses_[numbers] - self.tol_[numbers]
         self.epochs_waited_[numbers] = np.where(improved, 0, self.epochs_waited_[numbers] + 1)
@@ -47,6 +47,43 @@ class Stopping(Callback):
         done = self.epochs_waited_[numbers] > self.patience_[numbers]
         if done.any():
             net.retire(done)
+
+
+class Tolerances(Callback):
+    """End the training of every member whose loss or gradient is within its solver's tolerance.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        One for each member. ``loss_tol`` and ``gradient_tol`` of their solvers are compared with
+        the loss and the norm of the gradient before the step of an epoch.
+    """
+
+    def __init__(self, jobs):
+        self.jobs = jobs
+
+    def on_train_begin(self, net, **kwargs):
+        """Forget what an earlier training saw."""
+        self.loss_tol_ = self._of_solvers("loss_tol")
+        self.gradient_tol_ = self._of_solvers("gradient_tol")
+        self.done_ = np.zeros(len(self.jobs), dtype=bool)
+
+    def compare(self, members, alive, losses, norms=None):
+        """Return which members, by their number, are done with this epoch, (n_members,) bool."""
+        self.done_ = losses <= self.loss_tol_[members]
+        if norms is not None:
+            self.done_ |= norms <= self.gradient_tol_[members]
+        self.done_ &= alive
+        return self.done_
+
+    def on_epoch_end(self, net, **kwargs):
+        """Let members go that are done."""
+        if self.done_.any():
+            net.retire(self.done_)
+
+    def _of_solvers(self, name):
+        values = [getattr(job.solver, name) for job in self.jobs]
+        return np.array([-np.inf if value is None else value for value in values])
 
 
 class EpochHook(Callback):

@@ -11,7 +11,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 from sklcnn.nn import PatchNetwork
-from sklcnn.theory import two_step_constants
+from sklcnn.theory import stability_threshold, two_step_constants
 from sklcnn.training.operations import add_scaled, is_zero, mix, scale, shift
 
 __all__ = [
@@ -25,6 +25,13 @@ __all__ = [
 ]
 
 PROJECTIONS = (None, "unit_ball", "unit_sphere")
+AT_LEAST_ZERO = (
+    "bias_learning_rate",
+    "first_threshold",
+    "second_threshold",
+    "loss_tol",
+    "gradient_tol",
+)
 
 
 class AbstractSolver(BaseEstimator):
@@ -38,13 +45,30 @@ class AbstractSolver(BaseEstimator):
     numbers: tuple[str, ...] = ()
     clip_norm: float | None = None
     bias_learning_rate: float | None = None
+    loss_tol: float | None = None
+    gradient_tol: float | None = None
 
     @property
     def kind(self):
         """What members of one stack must have in common."""
         values = vars(self).items()
         rest = (repr(value) for name, value in values if name not in self.numbers)
-        return type(self), self.clip_norm is None, self.bias_learning_rate is None, *rest
+        return type(self), *(getattr(self, name) is None for name in self.numbers), *rest
+
+    @property
+    def has_tolerances(self):
+        """Whether training may end at a loss or at a gradient."""
+        return self.loss_tol is not None or self.gradient_tol is not None
+
+    def stable_learning_rate(self, sharpness):
+        """Return the learning rate below which a minimum of that sharpness is stable.
+
+        Returns
+        -------
+        rate, formula : (float, str) or None
+            The number, and where it comes from; None if sharpness does not say.
+        """
+        return None
 
     def settle(self, network):
         """Return the solver with all its numbers, those that depend on the network included."""
@@ -63,7 +87,7 @@ class AbstractSolver(BaseEstimator):
             value = getattr(self, name, None)
             if value is not None and not value > 0:
                 raise ValueError(f"{name}={value} of {self!r} must be positive or None.")
-        for name in ("bias_learning_rate", "first_threshold", "second_threshold"):
+        for name in AT_LEAST_ZERO:
             value = getattr(self, name, None)
             if value is not None and not value >= 0:
                 raise ValueError(f"{name}={value} of {self!r} must be at least 0 or None.")
@@ -90,16 +114,43 @@ class GradientDescent(AbstractSolver):
     min_threshold : float or None, default=None
         Where the threshold of soft thresholds is held from below after each step; 0 keeps them a
         shrinkage.
+    loss_tol : float or None, default=None
+        Training ends where the training loss, without the penalty, is at most this. None, here and
+        below, does not ask.
+    gradient_tol : float or None, default=None
+        Training ends where the gradient of all parameters together, of the loss with its penalty
+        and not clipped, has at most this Euclidean norm.
+
+    Notes
+    -----
+    Loss and gradient of an epoch are those before its step. Where one of them is within its
+    tolerance the step is not taken: the fitted network is the one that was found to be there, and
+    its loss the last of ``loss_curve_``. An initial network that is there already stays as it is,
+    after one epoch. With ``early_stopping`` the weights of the best epoch are kept all the same.
+
+    Whichever comes first ends training: a tolerance, ``tol`` of the estimator (None asks for
+    neither patience nor improvement) or ``max_iter``.
 
     Examples
     --------
     >>> from sklcnn.training import GradientDescent
     >>> GradientDescent(projection="unit_ball")
     GradientDescent(projection='unit_ball')
+
+    Until the training set is interpolated:
+
+    >>> import sklcnn
+    >>> from sklcnn.datasets import make_sphere
+    >>> X, y = make_sphere(n_samples=20, n_features=10, random_state=0)
+    >>> solver = GradientDescent(loss_tol=1e-4)
+    >>> network = sklcnn.FCNRegressor(50, solver=solver, tol=None, max_iter=5000, random_state=0)
+    >>> _ = network.set_params(learning_rate_init=0.1).fit(X, y)
+    >>> network.loss_curve_[-2] > 1e-4 >= network.loss_curve_[-1]
+    True
     """
 
     full_batch = True
-    numbers = ("momentum", "clip_norm", "bias_learning_rate")
+    numbers = ("momentum", "clip_norm", "bias_learning_rate", "loss_tol", "gradient_tol")
 
     def __init__(
         self,
@@ -109,16 +160,28 @@ class GradientDescent(AbstractSolver):
         clip_norm: float | None = None,
         bias_learning_rate: float | None = None,
         min_threshold: float | None = None,
+        loss_tol: float | None = None,
+        gradient_tol: float | None = None,
     ) -> None:
         self.momentum = momentum
         self.projection = projection
         self.clip_norm = clip_norm
         self.bias_learning_rate = bias_learning_rate
         self.min_threshold = min_threshold
+        self.loss_tol = loss_tol
+        self.gradient_tol = gradient_tol
 
     def update(self, parameters, gradients, states, learning_rate):
         """Take one step."""
         _momentum_step(parameters, gradients, states, learning_rate, self.momentum, nesterov=False)
+
+    def stable_learning_rate(self, sharpness):
+        """Return 2 / sharpness, more with momentum, if it holds for all parameters alike."""
+        if self.projection is not None or self.bias_learning_rate is not None:
+            return None
+        formula = "2 (1 + momentum) / sharpness" if self.momentum else "2 / sharpness"
+        # The threshold of the sharpness at a learning rate, read the other way round.
+        return stability_threshold(sharpness, self.momentum), formula
 
     def place(self, threshold, state):
         """Hold the threshold from below."""

@@ -59,14 +59,23 @@ class Stepper(torch.optim.Optimizer):
             parameter.grad = None
 
     @torch.no_grad()
-    def step(self, closure=None):
-        """Take one step with the gradients at hand."""
+    def step(self, closure=None, *, hold=None):
+        """Take one step with the gradients at hand.
+
+        ``hold`` may keep members where they are: it takes the norms of the gradients, before they
+        are clipped (None without ``gradient_tol``), and returns the rows of such members, None if
+        there are none.
+        """
         gradients = [parameter.grad for parameter in self._trained]
         if not is_zero(self._decay):
             decay = self._decay / self.batch_weight
             add_scaled([p.grad for p in self._decayed], self._decayed, decay)
-        if self._solver.clip_norm is not None:
-            self._clip(gradients)
+        clips, asks = self._solver.clip_norm is not None, self._solver.gradient_tol is not None
+        norms = self._norms(gradients) if clips or asks else None
+        rows = None if hold is None else hold(norms if asks else None)
+        held = [] if rows is None else [parameter[rows].clone() for parameter in self._trained]
+        if clips:
+            self._clip(gradients, norms)
         if self._solver.bias_learning_rate is not None:
             scale([bias.grad for bias in self._biases], self._bias_ratio)
         states = [self.state[parameter] for parameter in self._trained]
@@ -75,6 +84,8 @@ class Stepper(torch.optim.Optimizer):
             self._project()
         for threshold in self._thresholds:
             self._solver.place(threshold, states[0])
+        for parameter, values in zip(self._trained, held, strict=False):
+            parameter[rows] = values
 
     # torch would wrap every step in a profiler region, a tenth of the time of a small one.
     step.hooked = True  # type: ignore[attr-defined]
@@ -83,7 +94,8 @@ class Stepper(torch.optim.Optimizer):
         """Return the state of one member of a stack, or of the only one (``row=None``)."""
         return [
             {
-                name: value[row] if row is not None and torch.is_tensor(value) else value
+                # Copied: the others go on in the same tensor.
+                name: value[row].clone() if row is not None and torch.is_tensor(value) else value
                 for name, value in self.state[parameter].items()
             }
             for parameter in self._trained
@@ -114,11 +126,14 @@ class Stepper(torch.optim.Optimizer):
             return value
         return torch.as_tensor(value).to(next(module.parameters()))
 
-    def _clip(self, gradients):
-        """Scale the gradient of every member down to the largest norm."""
+    def _norms(self, gradients):
+        """Return the norm of the gradient of every member, (n_members,), or of the only one."""
         first = 1 if self._stacked else 0
-        squares = sum(g.square().flatten(first).sum(dim=-1) for g in gradients)
-        factor = (self._solver.clip_norm / (squares.sqrt() + 1e-6)).clamp_max(1.0)
+        return sum(g.square().flatten(first).sum(dim=-1) for g in gradients).sqrt()
+
+    def _clip(self, gradients, norms):
+        """Scale the gradient of every member down to the largest norm."""
+        factor = (self._solver.clip_norm / (norms + 1e-6)).clamp_max(1.0)
         for gradient in gradients:
             gradient.mul_(beside(factor, gradient))
 

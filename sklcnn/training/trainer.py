@@ -21,7 +21,9 @@ from skorch.utils import TeeGenerator
 from sklcnn.nn.gradients import Workspace, loss_and_gradients
 from sklcnn.nn.losses import MeanLoss
 from sklcnn.training.batches import Batches, chunk_size
-from sklcnn.training.callbacks import EpochHook, Stopping, StopTraining
+from sklcnn.training.callbacks import EpochHook, Stopping, StopTraining, Tolerances
+from sklcnn.training.divergence import describe_divergence, keep_start
+from sklcnn.training.history import EpochHistory, LossCurves
 from sklcnn.training.jobs import Samples, Trained
 from sklcnn.training.stacks import group_jobs, is_large, make_stack, spread
 from sklcnn.training.stepper import Stepper
@@ -141,6 +143,8 @@ def make_net(stack, cancelled=None):
     callbacks = list(job.callbacks)
     if job.early_stopping or any(member.tol is not None for member in stack.jobs):
         callbacks.append(Stopping(stack.jobs))
+    if job.solver.has_tolerances:
+        callbacks.append(Tolerances(stack.jobs))
     if job.epoch_hook is not None:
         callbacks.append(EpochHook(job.epoch_hook))
     if job.verbose:
@@ -180,9 +184,13 @@ class Trainer(NeuralNet):
         super().__init__(module, criterion=MeanLoss, **kwargs)
         self.stack = stack
         self.cancelled = cancelled
+        self.history_ = EpochHistory()
+        self.keeps_history_ = True
 
     def run(self, samples):
         """Train to the end and return the outcome of every member."""
+        # A row for every epoch of a long training is kept only if somebody looks at it.
+        self.keeps_history_ = bool(self.stack.jobs[0].callbacks or self.stack.jobs[0].verbose)
         self.notify("on_train_begin", X=samples, y=None)
         stopped = True
         try:
@@ -201,16 +209,24 @@ class Trainer(NeuralNet):
         self.began_ = time.perf_counter()
         self.members_ = np.arange(len(self.stack.jobs))  # of the stack, by their number
         self.alive_ = np.ones(len(self.members_), dtype=bool)  # which of these still train
-        self.losses_ = {"train": [], "valid": []}  # (n_members,) of the stack at every epoch
+        self.curves_ = {prefix: LossCurves(len(self.members_)) for prefix in ("train", "valid")}
+        self.last_losses_ = {}  # of the members that are left, (n_members,)
+        self.starts_ = keep_start(self.stack)
+        found = [watcher for _, watcher in self.callbacks_ if isinstance(watcher, Tolerances)]
+        self.tolerances_ = found[0] if found else None
         self.max_iters_ = np.array([job.max_iter for job in self.stack.jobs])
         self.ends_ = set(self.max_iters_.tolist())
         self.outcomes_ = [None] * len(self.members_)
 
     def keep(self, places):
         """Keep the weights that members have now, (n_members,) bool, to leave with."""
-        rows = torch.from_numpy(np.flatnonzero(places)) if self.stack.stacked else ...
+        rows = self._rows(places)
         for kept, now in zip(self.stack.kept.parameters(), self.module_.parameters(), strict=True):
             kept.data[rows] = now.data[rows]
+
+    def _rows(self, places):
+        """Return where the parameters of members lie."""
+        return torch.from_numpy(np.flatnonzero(places)) if self.stack.stacked else ...
 
     def retire(self, places):
         """End the training of members, (n_members,) bool."""
@@ -229,8 +245,8 @@ class Trainer(NeuralNet):
         row = place if self.stack.stacked else None
         self.outcomes_[number] = Trained(
             module=self.stack.unstack(number, self.stack.kept, row),
-            train_loss=[float(losses[number]) for losses in self.losses_["train"]],
-            validation_loss=[float(losses[number]) for losses in self.losses_["valid"]],
+            train_loss=self.curves_["train"].of(number),
+            validation_loss=self.curves_["valid"].of(number),
             stopped=stopped,
             seconds=(time.perf_counter() - self.began_) / len(self.stack.jobs),
             shuffle_state=self.generators_[place].get_state(),
@@ -240,14 +256,15 @@ class Trainer(NeuralNet):
     def on_epoch_begin(self, net, **kwargs):
         """Open a row of history; take members that have ended out of the stack."""
         self._retire_at_max_iter()
-        super().on_epoch_begin(net, **kwargs)
+        if self.keeps_history_:
+            super().on_epoch_begin(net, **kwargs)
         if self.cancelled is not None and self.cancelled():
             raise RuntimeError("training was given up, as the call that it belongs to has ended")
         if np.count_nonzero(self.alive_) <= COMPACT_SHARE * len(self.alive_):
             self._compact()
 
     def _retire_at_max_iter(self):
-        n_epochs = len(self.losses_["train"])
+        n_epochs = len(self.curves_["train"])
         if n_epochs not in self.ends_:
             return
         places = self.alive_ & (self.max_iters_[self.members_] == n_epochs)
@@ -368,14 +385,35 @@ class Trainer(NeuralNet):
         loss, y_pred, gradients = loss_and_gradients(
             self.module_, self.criterion_, inputs, target, weight, self.space_
         )
-        for parameter, gradient in zip(self.module_.parameters(), gradients, strict=True):
+        parameters = self.optimizer_.param_groups[0]["params"]  # without a walk over the module
+        for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         if self.callbacks_:
             named = TeeGenerator(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         self.optimizer_.batch_weight = _batch_weight(target, weight)
-        self.optimizer_.step()
+        if self.tolerances_ is None:
+            self.optimizer_.step()
+        else:
+            loss = self._step_unless_done(loss)
         return {"loss": loss, "y_pred": y_pred}
+
+    def _step_unless_done(self, loss):
+        """Take a step, but not with members that are within a tolerance; return the fetched loss.
+
+        It is fetched before the step in the place of after it, and the norms with it.
+        """
+        fetched = []
+
+        def hold(norms):
+            both = (loss[None] if norms is None else torch.stack([loss, norms])).cpu()
+            fetched.extend(both)
+            numbers = both.reshape(len(both), -1).double().numpy()
+            done = self.tolerances_.compare(self.members_, self.alive_, *numbers)
+            return self._rows(done) if done.any() else None
+
+        self.optimizer_.step(hold=hold)
+        return fetched[0]
 
     def validation_step(self, batch, **fit_params):
         """Evaluate the loss on a batch."""
@@ -392,31 +430,31 @@ class Trainer(NeuralNet):
             self._set_training(training)
         losses, weights = [], []
         for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
+            if self.callbacks_:
+                self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             losses.append(step["loss"])
             weights.append(_batch_weight(*batch[1]))
-            self.notify("on_batch_end", batch=batch, training=training, **step)
+            if self.callbacks_:
+                self.notify("on_batch_end", batch=batch, training=training, **step)
         self._record(prefix, _weighted_mean(losses, weights).cpu().numpy())
 
     def _record(self, prefix, losses):
         """Keep the losses of an epoch; members whose loss is no number any more have failed."""
-        self.history.record(f"{prefix}_loss", losses if self.stack.stacked else float(losses))
-        everyone = np.full(len(self.stack.jobs), np.nan)
-        everyone[self.members_] = losses
-        self.losses_[prefix].append(everyone)
+        if self.keeps_history_:
+            self.history.record(f"{prefix}_loss", losses if self.stack.stacked else float(losses))
+        self.last_losses_[prefix] = np.atleast_1d(losses)
+        self.curves_[prefix].append(self.members_, losses)
         if prefix == "train" and not np.isfinite(losses).all():
             self._fail(self.alive_ & ~np.isfinite(losses))
 
     def _fail(self, places):
         """End members whose loss is no number any more."""
-        losses = self.losses_["train"]
-        for number in self.members_[places]:
-            self.outcomes_[number] = ValueError(
-                f"The training loss became {losses[-1][number]} in epoch {len(losses)}: training "
-                "diverged. Try a smaller learning_rate_init than "
-                f"{self.stack.jobs[number].learning_rate}, or clip_norm in the solver."
-            )
+        epoch = len(self.curves_["train"])
+        for place in np.flatnonzero(places):
+            number, loss = self.members_[place], float(self.last_losses_["train"][place])
+            job, start = self.stack.jobs[number], self.starts_[number]
+            self.outcomes_[number] = ValueError(describe_divergence(job, loss, epoch, start))
         self._leave(places)
 
     def on_batch_begin(self, net, **kwargs):
