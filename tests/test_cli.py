@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 from sklcnn import __version__
 from sklcnn.cli import main
+from sklcnn.cli.directories import resumable
 from sklcnn.studies import plan as planning
 from sklcnn.studies.tables import read_table
 
@@ -278,6 +280,25 @@ def test_fault_of_the_program_is_one_line_too(csv, capsys, monkeypatch):
 
 
 # --- Ctrl-C --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+@pytest.mark.parametrize("resume", [False, True])
+def test_finished_work_is_kept_only_to_go_on(tmp_path, resume, is_folder):
+    kept = tmp_path / "kept"
+    file = kept / "one.csv" if is_folder else kept
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("work")
+    arguments = Namespace(out=tmp_path, overwrite=False, resume=resume)
+
+    def run(n_jobs, path):
+        assert path == kept
+        assert file.exists() == resume
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=r"--resume goes on .* in .*kept"):
+        resumable(arguments, run, "fits", "kept")(1)
+    assert arguments.overwrite == resume
 
 
 def alive(session):

@@ -12,6 +12,10 @@ from .phase import PhaseDisplay
 from .ratios import RatioDisplay
 from .ratios import ratio_png as ratio_png
 from .sample_complexity import SampleComplexityDisplay
+from .schemes import PatchSchemesDisplay
+from .schemes import schemes_png as schemes_png
+from .stability import StabilityDisplay
+from .stability import stability_png as stability_png
 from .styles import ESTIMATOR_STYLES, FAMILY_STYLES
 
 __all__ = [
@@ -24,4 +28,6 @@ __all__ = [
     "RatioDisplay",
     "DegreesDisplay",
     "PatchGeometryDisplay",
+    "PatchSchemesDisplay",
+    "StabilityDisplay",
 ]

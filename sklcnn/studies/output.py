@@ -7,12 +7,23 @@ from pathlib import Path
 import pandas as pd
 
 from sklcnn import __version__
-from sklcnn.plotting import degrees_png, ratio_png, row_png, stack_png
-from sklcnn.studies import beyond_report, degrees_report, dsd_report
+from sklcnn.plotting import degrees_png, ratio_png, row_png, stability_png, stack_png
+from sklcnn.plotting.schemes import schemes_png
+from sklcnn.studies import beyond_report, degrees_report, dsd_report, patches_report
 from sklcnn.studies.pages import study_html
 from sklcnn.studies.report import report_html
+from sklcnn.studies.stability import report as stability_report
 
-__all__ = ["ResultDirectory", "save", "save_beyond", "save_degrees", "save_dsd", "save_unfinished"]
+__all__ = [
+    "ResultDirectory",
+    "save",
+    "save_beyond",
+    "save_degrees",
+    "save_dsd",
+    "save_patches",
+    "save_stability",
+    "save_unfinished",
+]
 
 
 class ResultDirectory:
@@ -205,6 +216,69 @@ def save_degrees(directory, found):
         "number of groups of patches that share filters, mean and 95 % interval over repeats.",
         degrees_report.statements(found),
         degrees_report.text_tables(found),
+    )
+
+
+def save_stability(directory, found):
+    """Write the files of a study below the edge of stability.
+
+    Parameters
+    ----------
+    directory : ResultDirectory
+        Where.
+    found : StabilityStudy
+        What was found.
+
+    Returns
+    -------
+    names : list of str
+        Of the files.
+    """
+    names = ("results", "trajectories", "slopes", "dimension_slopes", "patch_slopes")
+    tables = {name: getattr(found, name) for name in (*names, "certificates")}
+    directory.remove(*(f"{name}.csv" for name in tables))  # of an earlier study
+    return _save_study(
+        directory,
+        {name: table for name, table in tables.items() if len(table)},
+        ("stability.png", stability_png(found.display())),
+        "Does the edge of stability help networks that see small patches?",
+        "Gradient descent with a large constant rate keeps networks flat. On the sphere flatness "
+        "is to hold back networks with shared filters on small patches, but not fully connected "
+        "ones; where every patch has norm 1 it holds back neither (arXiv 2603.04807). Excess risk "
+        "is shown beside the variance of the target, which is that of a constant predictor; "
+        "intervals are 95 % over repeats.",
+        stability_report.statements(found),
+        stability_report.text_tables(found),
+    )
+
+
+def save_patches(directory, found):
+    """Write the files of a study of patch schemes.
+
+    Parameters
+    ----------
+    directory : ResultDirectory
+        Where.
+    found : PatchStudy
+        What was found.
+
+    Returns
+    -------
+    names : list of str
+        Of the files.
+    """
+    return _save_study(
+        directory,
+        {"results": found.results, "convergence": found.convergence, "summary": found.table},
+        ("schemes.png", schemes_png(found.display())),
+        "How flat and how deep are the patches of images?",
+        f"Patches of {found.settings['patch_text']} of {found.settings['n_samples']:,} images, "
+        "each channel with mean 0 and variance 1, as a cloud of points: how many principal "
+        "components hold 90 % of the variance (elbow), and how deep points lie by random "
+        "half-spaces. Large learning rates keep networks from fitting single patches where the "
+        "cloud is flat and deep (arXiv 2510.18120, 2603.04807).",
+        patches_report.statements(found),
+        patches_report.text_tables(found),
     )
 
 

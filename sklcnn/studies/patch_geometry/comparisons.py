@@ -1,0 +1,125 @@
+"""One row for each scheme out of one for each scheme and seed, and what noise allows to say."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+__all__ = ["CONVERGED", "OTHER_DIMENSION", "summarise"]
+
+CONVERGED = 0.01  # at most so much may the last doubling of the directions lower a mean depth
+OTHER_DIMENSION = "another dimension"  # instead of a verdict
+_LEVEL = 0.95
+_UNCOMPARED = dict.fromkeys(("depth_ratio", "ratio_low", "ratio_high", "half_ratio"), np.nan)
+_MEANS = ("coverage", "trace", "top_share", "participation_ratio", "effective_rank")
+
+
+def summarise(results, convergence, reference):
+    """Return a row for each scheme.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        A row for each scheme and seed.
+    convergence : pandas.DataFrame
+        The mean depth of each after so many directions.
+    reference : str
+        The scheme that the others are compared with.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        See :class:`sklcnn.studies.PatchStudy`.
+    """
+    depths = _by_directions(convergence)
+    groups = results.groupby("scheme", sort=False)
+    sizes = groups.patch_size.first()
+    elbows = groups.elbow.agg(["min", "max"])
+    n_comparisons = (sizes == sizes[reference]).sum() - 1
+    rows = []
+    for scheme, found in groups:
+        row = _describe(scheme, found) | _depth(depths[scheme])
+        if sizes[scheme] != sizes[reference]:
+            row |= _UNCOMPARED | dict.fromkeys(("elbow_verdict", "depth_verdict"), OTHER_DIMENSION)
+        elif scheme == reference:
+            row |= _UNCOMPARED | dict.fromkeys(("elbow_verdict", "depth_verdict"), "reference")
+        else:
+            row |= _compare_elbows(*elbows.loc[scheme], *elbows.loc[reference])
+            row |= _compare_depths(depths[scheme], depths[reference], n_comparisons)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _by_directions(convergence):
+    """Mean depths of each scheme, rows of seeds and columns of numbers of directions."""
+    return {
+        scheme: rows.pivot(index="seed", columns="n_directions", values="mean_depth")
+        for scheme, rows in convergence.groupby("scheme", sort=False)
+    }
+
+
+def _describe(scheme, found):
+    """Spectrum of a scheme, and its spread where the scheme is random."""
+    first = found.iloc[0]
+    row = {"scheme": scheme, "patch_size": first.patch_size}
+    row |= {"n_patches": first.n_patches, "seeds": len(found)}
+    row |= {name: found[name].mean() for name in _MEANS}
+    elbow = found.elbow
+    return row | {
+        "elbow": elbow.median(),
+        "elbow_low": elbow.min(),
+        "elbow_high": elbow.max(),
+    }
+
+
+def _depth(depths):
+    """Mean depth with its interval over seeds, and whether more directions would lower it."""
+    steps = depths.columns.to_numpy()
+    mean, low, high = _interval(depths[steps[-1]], 1 - _LEVEL)
+    before, last = depths[steps[-2]].mean(), depths[steps[-1]].mean()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drop = 1 - (last / before) ** (1 / np.log2(steps[-1] / steps[-2]))  # of a whole doubling
+    return {
+        "mean_depth": mean,
+        "depth_low": low,
+        "depth_high": high,
+        "last_drop": drop,
+        "converged": bool(drop <= CONVERGED),
+    }
+
+
+def _compare_elbows(low, high, reference_low, reference_high):
+    verdict = "same"
+    if low > reference_high or high < reference_low:
+        verdict = "higher" if low > reference_high else "lower"
+    return {"elbow_verdict": verdict}
+
+
+def _compare_depths(depths, reference, n_comparisons):
+    """Ratio of mean depths, paired by seed; all intervals hold together."""
+    steps = depths.columns.to_numpy()
+    with np.errstate(invalid="ignore", divide="ignore"):  # depths of zero have no ratio
+        logs = np.log(depths) - np.log(reference)
+        half = np.exp(logs[steps[-2]].mean())
+        ratio, low, high = np.exp(_interval(logs[steps[-1]], (1 - _LEVEL) / n_comparisons))
+    verdict = "within noise"
+    if not np.isfinite([low, high]).all():
+        verdict = "unknown"
+    elif low > 1 or high < 1:
+        verdict = "deeper" if low > 1 else "shallower"
+    return {
+        "depth_ratio": ratio,
+        "ratio_low": low,
+        "ratio_high": high,
+        "half_ratio": half,
+        "depth_verdict": verdict,
+    }
+
+
+def _interval(values, risk):
+    """Mean with the ends of a t interval; NaN for a single value."""
+    values = np.asarray(values, dtype=float)
+    mean, half = values.mean(), np.nan
+    if len(values) > 1:
+        error = values.std(ddof=1) / np.sqrt(len(values))
+        half = stats.t.ppf(1 - risk / 2, len(values) - 1) * error
+    return np.array([mean, mean - half, mean + half])
