@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         FCNRegressor,
         LCNClassifier,
         LCNRegressor,
+        LinearNetworkClassifier,
         dsd_network,
         match_parameters,
     )
@@ -40,6 +41,7 @@ __all__ = [
     "FCNRegressor",
     "LCNRegressor",
     "CNNRegressor",
+    "LinearNetworkClassifier",
     "dsd_network",
     "match_parameters",
     "fleet",

@@ -33,6 +33,7 @@ LAYERS = {
 LOWEST_ONLY = {"plotting"}  # is handed arrays, so it needs nothing of ours above layer 0
 # Third-party packages that may be imported in these places only.
 HOMES = {
+    "cvxpy": ("theory.linear_networks.cones",),
     "matplotlib": ("plotting",),
     "PIL": ("datasets.images",),
     "skorch": ("training",),
@@ -45,7 +46,7 @@ HOMES = {
 # What a room may import besides the standard library and the package itself.
 DIETS = {
     "patches": {"numpy"},
-    "theory": {"numpy", "scipy"},
+    "theory": {"cvxpy", "numpy", "scipy"},
     "datasets": {"PIL", "numpy", "scipy", "sklearn"},
     "nn": {"numpy", "torch"},
 }

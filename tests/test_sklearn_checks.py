@@ -1,4 +1,4 @@
-"""scikit-learn's own check suite over all six networks."""
+"""scikit-learn's own check suite over all networks."""
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -11,6 +11,7 @@ from sklcnn import (
     LCNClassifier,
     LCNRegressor,
 )
+from sklcnn.estimators import LinearNetworkClassifier
 from sklcnn.training import GradientDescent
 
 CLASSIFIERS = [FCNClassifier, LCNClassifier, CNNClassifier]
@@ -69,4 +70,20 @@ def test_gradient_descent_contract(estimator, check):
     xfail_strict=True,
 )
 def test_two_hidden_layers_contract(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks(
+    [
+        LinearNetworkClassifier(architecture, depth, max_iter=50, **options)
+        for architecture, depth, options in [
+            ("full", 2, {}),
+            ("diagonal", 3, {"step": "normalized", "loss": "log_loss"}),
+            ("convolutional", 1, {"step": "constant", "loss": "log_loss"}),
+            ("convolutional", 3, {"n_channels": 2, "kernel_size": 1}),
+        ]
+    ],
+    xfail_strict=True,
+)
+def test_linear_networks_contract(estimator, check):
     check(estimator)

@@ -2,6 +2,11 @@
 
 from sklcnn.nn.activations import ACTIVATIONS, soft_threshold
 from sklcnn.nn.deep import DeepNetwork
+from sklcnn.nn.linear import (
+    ConvolutionalLinearNetwork,
+    DiagonalLinearNetwork,
+    FullLinearNetwork,
+)
 from sklcnn.nn.locally_connected import (
     LazyLocallyConnected1d,
     LazyLocallyConnected2d,
@@ -16,7 +21,10 @@ from sklcnn.nn.networks import PatchNetwork
 
 __all__ = [
     "ACTIVATIONS",
+    "ConvolutionalLinearNetwork",
     "DeepNetwork",
+    "DiagonalLinearNetwork",
+    "FullLinearNetwork",
     "LOSSES",
     "LazyLocallyConnected1d",
     "LazyLocallyConnected2d",

@@ -3,13 +3,21 @@
 ``outputs`` and ``target`` have shape (..., n_samples, n_outputs), the loss (..., n_samples).
 Classifiers code their labels as -1 and +1: one output for two classes, one output a class for more.
 Losses other than the log-loss treat several classes one against the rest and average over outputs.
+
+Margins of thousands take losses below the smallest number. Of losses that fall exponentially the
+logarithm can be had without them, for one output.
 """
+
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["LOSSES", "MeanLoss"]
+__all__ = ["LOGARITHMS", "LOSSES", "MeanLoss"]
+
+# Of a shortfall: below, the logistic loss is its exponential to all digits of a float64.
+FAR = -30.0
 
 
 def log_loss(outputs, target):
@@ -81,6 +89,23 @@ WITH_SLOPES = {
 """The same losses, with their gradients to the outputs, (..., n_samples, n_outputs)."""
 
 
+def _log_of_log_loss(outputs, target):
+    """Logarithm of the logistic loss."""
+    short = (-target * outputs).squeeze(-1)
+    near = torch.log(F.softplus(short.clamp_min(FAR), threshold=40))
+    far = short.clamp_max(FAR)
+    return torch.where(short > FAR, near, far - far.exp() / 2)
+
+
+def _log_of_exponential(outputs, target):
+    """Logarithm of the exponential of the negative margin."""
+    return (-target * outputs).squeeze(-1)
+
+
+LOGARITHMS = {"log_loss": _log_of_log_loss, "exponential": _log_of_exponential}
+"""Logarithms of the losses of one output."""
+
+
 class MeanLoss(nn.Module):
     """Mean loss over samples, (...) for outputs of shape (..., n_samples, n_outputs).
 
@@ -88,18 +113,25 @@ class MeanLoss(nn.Module):
     ----------
     loss : {"log_loss", "squared_error", "hinge", "exponential"}
         Loss of one sample.
+    logarithm : bool, default=False
+        Whether to return the logarithm of the mean; of a single output, "log_loss" or
+        "exponential". It neither overflows nor underflows.
     """
 
-    def __init__(self, loss):
+    def __init__(self, loss, logarithm=False):
         super().__init__()
-        self.loss = loss
+        self.loss, self.logarithm = loss, logarithm
 
     def forward(self, outputs, target, weight=None):
-        """Return the weighted mean over samples."""
+        """Return the weighted mean over samples, or its logarithm."""
+        if self.logarithm:
+            return _log_mean(LOGARITHMS[self.loss](outputs, target), weight)
         return _mean(LOSSES[self.loss](outputs, target), weight)
 
     def with_slope(self, outputs, target, weight=None):
         """Return the mean loss and its gradient to the outputs."""
+        if self.logarithm:
+            raise NotImplementedError("the gradient of the logarithm is left to autograd")
         losses, slope = WITH_SLOPES[self.loss](outputs, target)
         if weight is None:
             slope /= outputs.shape[-2]
@@ -113,3 +145,10 @@ def _mean(losses, weight):
     if weight is None:
         return losses.mean(dim=-1)
     return (losses * weight).sum(dim=-1) / weight.sum(dim=-1)
+
+
+def _log_mean(logarithms, weight):
+    """Logarithm of the mean over samples of losses that are given by theirs."""
+    if weight is None:
+        return torch.logsumexp(logarithms, dim=-1) - math.log(logarithms.shape[-1])
+    return torch.logsumexp(logarithms + weight.log(), dim=-1) - weight.sum(dim=-1).log()

@@ -4,6 +4,19 @@ from .connected_networks import NetworkRisks, connected_network_risks
 from .dynamic_signal import bayes_error, bayes_squared_risk, log_odds
 from .flat_interpolators import FlatInterpolator, flat_interpolator
 from .gauss_newton import gauss_newton_bound
+from .linear_networks import (
+    MaxMargin,
+    Stationarity,
+    balanced_layers,
+    check_separable,
+    coef_norm,
+    end_to_end_coef,
+    fourier_coef,
+    max_margin,
+    stationarity,
+    stationary_points,
+    weight_penalty,
+)
 from .oracle_networks import oracle_error, oracle_squared_risk, oracle_threshold
 from .path_norms import activation_rates, path_norm, weight_function, weighted_path_norm
 from .rates import (
@@ -20,20 +33,28 @@ from .threshold_networks import soft_threshold_moments, threshold_network_square
 
 __all__ = [
     "FlatInterpolator",
+    "MaxMargin",
     "NetworkRisks",
+    "Stationarity",
     "TwoStepConstants",
     "activation_rates",
+    "balanced_layers",
     "bayes_error",
     "bayes_squared_risk",
+    "check_separable",
+    "coef_norm",
     "connected_network_risks",
     "critical_noise",
+    "end_to_end_coef",
     "flat_interpolator",
+    "fourier_coef",
     "gap_exponent",
     "gauss_newton_bound",
     "generalization_gap",
     "linear_error",
     "linear_squared_risk",
     "log_odds",
+    "max_margin",
     "max_rule_error",
     "oracle_error",
     "oracle_squared_risk",
@@ -44,9 +65,12 @@ __all__ = [
     "sample_complexity_rate",
     "soft_threshold_moments",
     "stability_threshold",
+    "stationarity",
+    "stationary_points",
     "threshold_network_error",
     "threshold_network_squared_risk",
     "two_step_constants",
     "weight_function",
+    "weight_penalty",
     "weighted_path_norm",
 ]

@@ -3,6 +3,7 @@
 from sklcnn.training.backend import fit_many, fleet, train_one
 from sklcnn.training.batches import outputs
 from sklcnn.training.curvature import SharpnessRecorder
+from sklcnn.training.descent import BacktrackingDescent, NormalizedDescent
 from sklcnn.training.jobs import Job, Samples, Trained
 from sklcnn.training.solvers import (
     SGD,
@@ -22,8 +23,10 @@ __all__ = [
     "SOLVERS",
     "AbstractSolver",
     "Adam",
+    "BacktrackingDescent",
     "GradientDescent",
     "Job",
+    "NormalizedDescent",
     "Samples",
     "SharpnessRecorder",
     "Trained",

@@ -85,7 +85,8 @@ def _measure(job, start):
     try:
         module = job.module.with_parameters(start).to(job.device)
         samples = job.samples
-        hessian = Hessian(module, MeanLoss(job.loss), samples.X, samples.target, samples.weight)
+        mean_loss = MeanLoss(job.loss, job.logarithm)
+        hessian = Hessian(module, mean_loss, samples.X, samples.target, samples.weight)
         penalty = _penalty(job, start, hessian)
         pairs = lanczos(
             lambda vector: hessian(vector) + penalty * vector,

@@ -3,7 +3,7 @@
 import numpy as np
 from skorch.history import History
 
-__all__ = ["EpochHistory", "LossCurves"]
+__all__ = ["EpochHistory", "LossCurves", "Snapshots"]
 
 
 class EpochHistory(History):
@@ -76,3 +76,35 @@ class LossCurves:
     def of(self, member):
         """Return the losses of one member, a list of float."""
         return self._losses[: self._n_epochs, member].tolist()
+
+
+class Snapshots:
+    """Copies of the weights of all members after some epochs.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        One for each member, with the epochs that it asks for. Copies are of the whole stack; a
+        member leaves with those that are its own.
+    """
+
+    def __init__(self, jobs):
+        self._asked = [frozenset(job.snapshots) for job in jobs]
+        self._epochs = frozenset().union(*self._asked)
+        self._taken = {}  # by epoch: members of the stack, weights by name
+
+    def take(self, epoch, members, module):
+        """Copy the weights of the members that train, if any of all asks for this epoch."""
+        if epoch in self._epochs:
+            named = module.named_parameters()
+            weights = {name: value.detach().clone() for name, value in named}
+            self._taken[epoch] = members, weights
+
+    def of(self, member, stacked):
+        """Return the weights of one member by epoch and name."""
+        own = {}
+        for epoch in sorted(self._asked[member] & self._taken.keys()):
+            members, weights = self._taken[epoch]
+            row = int(np.flatnonzero(members == member)[0]) if stacked else ...
+            own[epoch] = {name: value[row].clone() for name, value in weights.items()}
+        return own

@@ -89,6 +89,8 @@ class Job:
     device: torch.device
     shuffle_state: torch.Tensor  # state of the generator that shuffles mini-batches
     solver_state: dict | None = None  # of an earlier training that this one continues
+    logarithm: bool = False  # whether that of the mean loss is minimised, on all samples at once
+    snapshots: tuple[int, ...] = ()  # epochs after which the weights are copied; 0 is the start
     translation: Translation | None = None  # of the training samples, drawn anew in every epoch
     callbacks: tuple = ()
     epoch_hook: Any = None
@@ -106,7 +108,7 @@ class Job:
         return (
             self.module.layout,
             tuple((name, p.shape, p.dtype) for name, p in self.module.named_parameters()),
-            (self.loss, self.solver.kind, self.early_stopping, self.device),
+            (self.loss, self.logarithm, self.solver.kind, self.early_stopping, self.device),
             (n_batches, self.batch_size if n_batches > 1 else None, self.translation),
             self.samples.X.shape[1],
             None if self.validation is None else len(self.validation),
@@ -141,6 +143,8 @@ class Trained:
     seconds: float  # of training; of a stack, the share of this member
     shuffle_state: torch.Tensor = field(repr=False)
     solver_state: dict = field(repr=False)
+    # Weights after the epochs that the job names, by epoch and name.
+    snapshots: dict[int, dict[str, torch.Tensor]] = field(default_factory=dict, repr=False)
 
 
 def _as_tensor(array, device, dtype):

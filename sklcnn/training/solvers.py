@@ -77,6 +77,13 @@ class AbstractSolver(BaseEstimator):
     def place(self, threshold, state):
         """Put the threshold of soft thresholds where a schedule wants it after a step."""
 
+    def attempt(self, parameters, states):
+        """Take a step on trial, before the loss is evaluated."""
+
+    def judge(self, parameters, gradients, states, learning_rate, loss):
+        """Keep the step on trial or take it back; return the loss of what is left."""
+        return loss
+
     def check(self):
         """Raise ValueError for a parameter out of range, naming it."""
         if self.projection not in PROJECTIONS:

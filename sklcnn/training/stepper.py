@@ -59,6 +59,21 @@ class Stepper(torch.optim.Optimizer):
             parameter.grad = None
 
     @torch.no_grad()
+    def attempt(self):
+        """Take a step on trial, if the solver does so, before the loss is evaluated."""
+        self._solver.attempt(self._trained, self._states())
+
+    @torch.no_grad()
+    def judge(self, loss):
+        """Keep the step on trial or take it back, with the loss and the gradients at hand.
+
+        Returns the loss, (n_members,) or that of the only one, at the parameters that are left.
+        """
+        gradients = [parameter.grad for parameter in self._trained]
+        rate = self.param_groups[0]["lr"]
+        return self._solver.judge(self._trained, gradients, self._states(), rate, loss)
+
+    @torch.no_grad()
     def step(self, closure=None, *, hold=None):
         """Take one step with the gradients at hand.
 
@@ -78,7 +93,7 @@ class Stepper(torch.optim.Optimizer):
             self._clip(gradients, norms)
         if self._solver.bias_learning_rate is not None:
             scale([bias.grad for bias in self._biases], self._bias_ratio)
-        states = [self.state[parameter] for parameter in self._trained]
+        states = self._states()
         self._solver.update(self._trained, gradients, states, self.param_groups[0]["lr"])
         if self._solver.projection is not None:
             self._project()
@@ -89,6 +104,9 @@ class Stepper(torch.optim.Optimizer):
 
     # torch would wrap every step in a profiler region, a tenth of the time of a small one.
     step.hooked = True  # type: ignore[attr-defined]
+
+    def _states(self):
+        return [self.state[parameter] for parameter in self._trained]
 
     def state_of(self, row):
         """Return the state of one member of a stack, or of the only one (``row=None``)."""

@@ -23,7 +23,7 @@ from sklcnn.nn.losses import MeanLoss
 from sklcnn.training.batches import Batches, chunk_size
 from sklcnn.training.callbacks import EpochHook, Stopping, StopTraining, Tolerances
 from sklcnn.training.divergence import describe_divergence, keep_start
-from sklcnn.training.history import EpochHistory, LossCurves
+from sklcnn.training.history import EpochHistory, LossCurves, Snapshots
 from sklcnn.training.jobs import Samples, Trained
 from sklcnn.training.stacks import group_jobs, is_large, make_stack, spread
 from sklcnn.training.stepper import Stepper
@@ -217,6 +217,8 @@ class Trainer(NeuralNet):
         self.max_iters_ = np.array([job.max_iter for job in self.stack.jobs])
         self.ends_ = set(self.max_iters_.tolist())
         self.outcomes_ = [None] * len(self.members_)
+        self.snapshots_ = Snapshots(self.stack.jobs)
+        self.snapshots_.take(0, self.members_, self.module_)
 
     def keep(self, places):
         """Keep the weights that members have now, (n_members,) bool, to leave with."""
@@ -247,6 +249,7 @@ class Trainer(NeuralNet):
             module=self.stack.unstack(number, self.stack.kept, row),
             train_loss=self.curves_["train"].of(number),
             validation_loss=self.curves_["valid"].of(number),
+            snapshots=self.snapshots_.of(number, row is not None),
             stopped=stopped,
             seconds=(time.perf_counter() - self.began_) / len(self.stack.jobs),
             shuffle_state=self.generators_[place].get_state(),
@@ -262,6 +265,10 @@ class Trainer(NeuralNet):
             raise RuntimeError("training was given up, as the call that it belongs to has ended")
         if np.count_nonzero(self.alive_) <= COMPACT_SHARE * len(self.alive_):
             self._compact()
+
+    def on_epoch_end(self, net, **kwargs):
+        """Copy the weights, if any member wants them after this epoch."""
+        self.snapshots_.take(len(self.curves_["train"]), self.members_, self.module_)
 
     def _retire_at_max_iter(self):
         n_epochs = len(self.curves_["train"])
@@ -307,7 +314,8 @@ class Trainer(NeuralNet):
 
     def initialize_criterion(self, reason=None):
         """Build the loss by its name."""
-        self.criterion_ = MeanLoss(self.stack.jobs[0].loss)
+        job = self.stack.jobs[0]
+        self.criterion_ = MeanLoss(job.loss, job.logarithm)
         return self
 
     def initialize_optimizer(self, *args, **kwargs):
@@ -382,12 +390,14 @@ class Trainer(NeuralNet):
     def train_step(self, batch, **fit_params):
         """Take one step on a batch."""
         inputs, (target, weight) = batch
+        self.optimizer_.attempt()
         loss, y_pred, gradients = loss_and_gradients(
             self.module_, self.criterion_, inputs, target, weight, self.space_
         )
         parameters = self.optimizer_.param_groups[0]["params"]  # without a walk over the module
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
+        loss = self.optimizer_.judge(loss)
         if self.callbacks_:
             named = TeeGenerator(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
