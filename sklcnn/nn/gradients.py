@@ -92,11 +92,15 @@ def _in_parts(network, mean_loss, patches, target, weight, space):
     places, parts = patches.unflatten(-1, (n_sharing, n_samples)), []
     for begin in range(0, n_samples, n_rows):
         rows = slice(begin, begin + n_rows)
-        own = None if weight is None else weight[..., rows]
         columns = space.empty("part", places[..., rows].shape, patches).copy_(places[..., rows])
+        total, own = columns.shape[-1], None
+        if weight is not None:
+            own = weight[..., rows]
+            total = own.sum(dim=-1)
+            # A member of which a stack has only padding here has a share of 0, and no mean.
+            own = torch.where(total[..., None] > 0, own, torch.ones_like(own))
         samples = columns.flatten(-2), target[..., rows, :], own
-        part = _by_hand(network, mean_loss, *samples, space)
-        parts.append((columns.shape[-1] if own is None else own.sum(dim=-1), *part))
+        parts.append((total, *_by_hand(network, mean_loss, *samples, space)))
     return _join(parts)
 
 
