@@ -436,6 +436,39 @@ def test_cones_closed_form_error_of_one_patch_on_the_circle():
     assert 0.1 < exact < 0.6
 
 
+def test_cones_oracle_variance_on_samples():
+    # Where the posterior is calibrated, its expected square is that of the probability of y.
+    law = ConeClusters(5, 5, 4, 0.4, random_state=0)
+    X, y = law.sample(20_000, random_state=7)
+    right = law.predict_proba(X)[np.arange(len(y)), y]
+    variance = law.target_variance()
+    margin = 4 * (right.var() + variance * (0.75 - variance)) ** 0.5 / 20_000**0.5
+    assert variance == pytest.approx(right.mean() - 0.25, abs=margin)
+    assert 0.1 < variance < 0.6
+    # The excess, in squared error on one-hot labels, of frequencies over the best prediction.
+    errors = np.sum((np.eye(4)[y] - law.predict_proba(X)) ** 2, axis=1)
+    margin = 4 * (errors.var() + variance * (0.75 - variance)) ** 0.5 / 20_000**0.5
+    assert 0.75 - variance == pytest.approx(errors.mean(), abs=margin)
+
+
+def test_cones_limit_variance():
+    law = ConeClusters(5, 5, 4, 1e-3, random_state=0)
+    assert law.target_variance(n_draws=500) == pytest.approx(0.75)
+    assert law.set_params(spread=1e3).target_variance(n_draws=500) < 1e-4
+    assert law.set_params(labels="random", spread=1e-3).target_variance() == 0
+    with pytest.raises(ValueError, match=r"'n_draws' .* Got 0"):
+        law.target_variance(n_draws=0)
+
+
+def test_vocabulary_invariance_smaller_sample_is_a_prefix():
+    law = Vocabulary(6, 25, 12, 0.5, random_state=0)
+    many = law.sample(1024, random_state=1, return_clean=True)
+    for n_samples in (1, 37, 50, 512):
+        few = law.sample(n_samples, random_state=1, return_clean=True)
+        for one, other in zip(few, many, strict=True):
+            np.testing.assert_array_equal(one, other[:n_samples])
+
+
 def test_cones_oracle_error_on_samples():
     law = ConeClusters(5, 5, 4, 0.4, random_state=0)
     X, y = law.sample(20_000, random_state=7)

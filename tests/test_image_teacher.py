@@ -178,7 +178,9 @@ def test_label_closed_form_clean_and_noise():
     assert abs(np.corrcoef(noise, clean)[0, 1]) < 4 / 5000**0.5
     assert SMALL.bayes_error() == pytest.approx(0.09)
     np.testing.assert_array_equal(SMALL.label(X, random_state=1), y)
-    np.testing.assert_allclose(SMALL.label(X[:13], random_state=1), y[:13])
+    for n_samples in (1, 13, 50, 1024):
+        few = SMALL.label(X[:n_samples], random_state=1)
+        np.testing.assert_array_equal(few, y[:n_samples])
 
 
 def test_label_contract_random_state():
@@ -208,6 +210,22 @@ def test_random_state_contract_global_state_untouched():
     after = np.random.get_state()
     assert before[2:] == after[2:]
     np.testing.assert_array_equal(before[1], after[1])
+
+
+def test_target_variance_oracle_mean_over_pairs():
+    X = draw_images(SMALL, 40)
+    clean = SMALL.predict(X)
+    pairs = np.mean((clean[:, np.newaxis] - clean) ** 2) / 2
+    assert SMALL.target_variance(X) == pytest.approx(pairs)
+    assert SMALL.target_variance(X.reshape(40, 2, 6, 7)) == SMALL.target_variance(X)
+    assert clone(SMALL).set_params(noise=9).target_variance(X) == SMALL.target_variance(X)
+    # That of the law, not of its estimate.
+    fitted = clone(SMALL).fit(X, np.zeros(40))
+    assert fitted.target_variance(X) == SMALL.target_variance(X)
+    with pytest.raises(ValueError, match="X has 1 image"):
+        SMALL.target_variance(X[:1])
+    with pytest.raises(ValueError, match="X has 85 features"):
+        SMALL.target_variance(np.ones((4, 85)))
 
 
 # --- fit -----------------------------------------------------------------------------------------

@@ -84,6 +84,14 @@ def test_arguments_contract_bad_ones_are_named(arguments, message):
         match_parameters(*arguments)
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint16, int])
+def test_contract_number_of_filters_is_a_plain_int(kind):
+    for n_parameters in (70, 300):
+        matched = match_parameters(FCNRegressor(), kind(n_parameters), kind(20), n_outputs=kind(1))
+        assert type(matched.n_filters) is int
+        assert matched.n_filters == round((n_parameters - 1) / 22)  # 22 each, and one
+
+
 def test_limit_one_filter_may_be_half_too_large():
     assert match_parameters(FCNRegressor(), 69, 100).n_filters == 1  # 103 parameters
     with pytest.raises(ValueError, match="cannot be matched"):

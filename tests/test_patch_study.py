@@ -15,9 +15,9 @@ from sklcnn.datasets import load_digit_images
 from sklcnn.inspection import patch_geometry
 from sklcnn.patches import PATCH_SCHEMES, image_patches, patch_coverage
 from sklcnn.plotting.schemes import PatchSchemesDisplay, schemes_png
-from sklcnn.studies import patches_report
 from sklcnn.studies.patch_geometry import patch_study, study
-from sklcnn.studies.patch_geometry.comparisons import summarise
+from sklcnn.studies.patch_geometry import report as patches_report
+from sklcnn.studies.patch_geometry.comparisons import summarize
 from sklcnn.studies.patch_geometry.images import read_images
 from sklcnn.studies.patch_geometry.plan import FULL_IMAGE, make_patch_plan
 from sklcnn.studies.tables import InvalidInputError
@@ -130,7 +130,7 @@ DEPTHS = {
 
 
 def test_oracle_ratios_have_the_interval_of_a_paired_t_test():
-    table = summarise(*frames(DEPTHS), "conv").set_index("scheme")
+    table = summarize(*frames(DEPTHS), "conv").set_index("scheme")
     for scheme in ("hex", "cross", "global_shuffle"):
         test = stats.ttest_rel(np.log(DEPTHS[scheme]), np.log(DEPTHS["conv"]))
         interval = test.confidence_interval(1 - 0.05 / 3)  # three comparisons
@@ -148,7 +148,7 @@ def test_oracle_ratios_have_the_interval_of_a_paired_t_test():
 def test_closed_form_convergence_is_the_drop_of_a_doubling():
     before = {scheme: np.multiply(values, 1.25) for scheme, values in DEPTHS.items()}
     before["cross"] = np.multiply(DEPTHS["cross"], 1.005)
-    table = summarise(*frames(DEPTHS, before), "conv").set_index("scheme")
+    table = summarize(*frames(DEPTHS, before), "conv").set_index("scheme")
     assert table.last_drop["conv"] == pytest.approx(0.2)
     assert table.last_drop["cross"] == pytest.approx(1 - 1 / 1.005)
     assert table.converged.tolist() == [False, False, True, False]
@@ -158,22 +158,22 @@ def test_closed_form_convergence_is_the_drop_of_a_doubling():
     steps["n_directions"] = steps.n_directions.replace(
         {64: 50, 128: 50 * 2**0.5}
     )  # half a doubling
-    assert summarise(results, steps, "conv").last_drop[0] == pytest.approx(1 - 0.8**2)
+    assert summarize(results, steps, "conv").last_drop[0] == pytest.approx(1 - 0.8**2)
 
 
 def test_contract_elbows_differ_where_their_ranges_do_not_meet():
     elbows = {"hex": [4, 5, 6, 4], "cross": [5, 5, 6, 5], "global_shuffle": [2, 3, 3, 3]}
-    table = summarise(*frames(DEPTHS, elbows=elbows), "conv")
+    table = summarize(*frames(DEPTHS, elbows=elbows), "conv")
     assert table.elbow_verdict.tolist() == ["reference", "same", "higher", "lower"]
     assert table.elbow.tolist() == [4, 4.5, 5, 3]
 
 
 def test_contract_one_seed_or_a_depth_of_zero_allow_no_verdict():
     single = {scheme: values[:1] for scheme, values in DEPTHS.items()}
-    table = summarise(*frames(single), "conv")
+    table = summarize(*frames(single), "conv")
     assert table.depth_verdict.tolist() == ["reference", *["unknown"] * 3]
     zero = DEPTHS | {"hex": [0.0, 0.03, 0.03, 0.03]}
-    assert summarise(*frames(zero), "conv").depth_verdict[1] == "unknown"
+    assert summarize(*frames(zero), "conv").depth_verdict[1] == "unknown"
 
 
 def test_limit_false_alarms_are_as_rare_as_promised():
@@ -184,10 +184,26 @@ def test_limit_false_alarms_are_as_rare_as_promised():
         depths = {
             scheme: np.exp(shared + rng.normal(size=4) / 10) for scheme in ("conv", *"abcdefgh")
         }
-        verdicts = summarise(*frames(depths), "conv").depth_verdict[1:]
+        verdicts = summarize(*frames(depths), "conv").depth_verdict[1:]
         alarms += (verdicts != "within noise").any()
     # Without the correction for eight comparisons it would be about a quarter.
     assert alarms / n_studies <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / n_studies)
+
+
+def test_limit_depths_of_zero_have_no_drop():
+    zero = {scheme: [0.0] * 4 for scheme in DEPTHS}
+    some = frames(zero | {"conv": [0.3] * 4}, zero | {"conv": [0.5] * 4})
+    settings = {"reference": "conv", "n_seeds": 4, "n_directions": 128, "patch_text": "2 x 2"}
+    for made_up, moving in ((frames(zero, zero), "all mean depths have converged"), (some, "conv")):
+        table = summarize(*made_up, "conv")
+        assert table.converged.tolist() == [scheme != moving for scheme in table.scheme]
+        found = study.PatchStudy("cats", table, *made_up, {}, settings)
+        _, depths = patches_report.text_tables(found)
+        drops = {row[0]: row[2] for row in depths.rows}
+        assert drops == {scheme: "-40 %" if scheme == moving else "" for scheme in DEPTHS}
+        said = " ".join(patches_report.statements(found))
+        assert "nan" not in said + str(depths.rows)
+        assert moving in said
 
 
 def test_contract_statements_say_what_the_table_says():
@@ -197,7 +213,7 @@ def test_contract_statements_say_what_the_table_says():
     made_up = frames(depths, before, {"global_shuffle": [40, 41, 41, 41]}, {FULL_IMAGE: 3072})
     settings = {"reference": "conv", "n_seeds": 4, "n_directions": 128}
     left_out = {"voronoi": "it does not fit"}
-    found = study.PatchStudy("cats", summarise(*made_up, "conv"), *made_up, left_out, settings)
+    found = study.PatchStudy("cats", summarize(*made_up, "conv"), *made_up, left_out, settings)
     elbows, deeper, shallower, noise, moving, halves, images, missing = patches_report.statements(
         found
     )
@@ -266,8 +282,8 @@ BAD = [
     ({"schemes": ["conv", "waves"]}, "schemes: 'waves' is none of conv, global_shuffle"),
     ({"schemes": [FULL_IMAGE]}, "schemes: at least one scheme of patches"),
     ({"patch_side": 3, "schemes": ["conv", "voronoi"]}, "patch_side: .* sides that fit: 1, 2, 4"),
-    ({"patch_side": 9}, "patch_side: .* from 1 to 8"),
-    ({"patch_side": 0}, "patch_side: patch_side=0"),
+    ({"patch_side": 9}, "patch_side: 9 does not fit .* under conv; sides that fit: 1, 2, 3, 4, 8"),
+    ({"patch_side": 0}, "patch_side: 0 does not fit images of 8 x 8 under conv"),
     ({"n_samples": 151}, "n_samples: 151 is more than the 150 images"),
     ({"n_samples": 1}, "n_samples: 1 is not a whole number of at least 2"),
     ({"n_seeds": 0}, "n_seeds: 0 is not"),
@@ -436,6 +452,21 @@ def test_contract_images_are_read_from_any_layout(here):
         assert plan.input_shape == (3, 8, 6)
 
 
+def test_invariance_channels_last():
+    images = np.random.default_rng(0).integers(256, size=(10, 3, 8, 8), dtype=np.uint8)
+    last = np.moveaxis(images, 1, 3)
+    for shape in (None, (3, 8, 8)):
+        plan = make_patch_plan(last, input_shape=shape)
+        np.testing.assert_array_equal(plan.X, images.reshape(10, -1))
+        assert plan.input_shape == (3, 8, 8)
+    few = {"schemes": ["conv", "cross"], "n_seeds": 2, **SAMPLING}
+    assert_same_study(patch_study(last, **few), patch_study(images, **few))
+    # What cannot be channels last is not: two channels of 4 x 4 pixels.
+    assert make_patch_plan(np.random.default_rng(0).random((9, 2, 4, 4))).input_shape == (2, 4, 4)
+    # What is said counts: eight channels of 8 x 3 pixels.
+    assert make_patch_plan(last, input_shape=(8, 8, 3)).input_shape == (8, 8, 3)
+
+
 TINY = ["--schemes", "conv", "cross", "--seeds", "2", "--directions", "8", "--quick"]
 
 
@@ -490,7 +521,8 @@ def test_interrupt_says_how_to_go_on(here, monkeypatch, capsys):
         ("--data flat.npz --input-shape 8 9", "flat.npz: shape (150, 64); needed are two or more"),
         ("--input-shape 8 8", "--input-shape: needs --data"),
         ("--schemes waves", "--schemes: 'waves' is none of conv"),
-        ("--patch-size 9", "--patch-size: patch_side=9"),
+        ("--patch-size 9", "--patch-size: 9 does not fit images of 8 x 8 under conv; sides that"),
+        ("--patch-size 5", "--patch-size: 5 does not fit images of 8 x 8 under conv; sides that"),
         ("--samples 2000", "--samples: 2000 is more than the 1797 images"),
         ("--directions 1", "--directions: 1 is not"),
         ("--seeds 0", "--seeds: 0 is not"),
@@ -508,4 +540,5 @@ def test_bad_option_is_named_in_one_line(here, capsys, options, words):
     assert out == ""
     assert err.count("\n") == 1
     assert f"sklcnn: {words}" in err
+    assert "patch_side" not in err
     assert not Path("sklcnn-study-patches").exists()

@@ -188,7 +188,7 @@ def test_bad_input_contract_estimators():
     X, y, cones = sample()
     with pytest.raises(NotFittedError):
         fisher_selectivity(sklcnn.CNNClassifier(), X, cones)
-    with pytest.raises(ValueError, match=r"estimator=LogisticRegression\(\) has no filters"):
+    with pytest.raises(ValueError, match="class LogisticRegression, which is no network"):
         fisher_selectivity(LogisticRegression().fit(X, y), X, cones)
     deep = fit(sklcnn.FCNClassifier((4, 3)), X, y)
     with pytest.raises(ValueError, match=r"2 hidden layers, n_filters=\(4, 3\)"):

@@ -263,6 +263,18 @@ def test_report_contract_kinks_and_a_search_cut_short_are_told():
         stability_report(fit("fcn"), X, Y, tol=1e-12, max_products=3)
 
 
+@pytest.mark.parametrize("family", ["fcn", "cnn"])
+def test_report_contract_no_verdict_of_a_search_that_has_not_converged(family):
+    network = fit(family)
+    with pytest.warns(ConvergenceWarning):
+        report = stability_report(network, X, Y, max_products=2)
+    assert report.residual > 1e-3 * abs(report.sharpness)
+    # What was found is within its residual of the bound, so that a verdict would seem possible.
+    assert report.weighted_path_norm <= report.path_norm_bound + report.residual / 4
+    assert report.holds is None
+    assert stability_report(network, X, Y).holds is True
+
+
 LABELS = np.where(Y > 0, 1, -1)
 REFUSED = {
     "is a classifier": lambda: FCNClassifier(7, **PLAIN).fit(X, LABELS),
@@ -273,8 +285,8 @@ REFUSED = {
     "pooling='sum'": lambda: fit("cnn", pooling="sum"),
     "pooling='max'": lambda: fit("lcn", pooling="max"),
     "output bias of readout='linear'": lambda: fit("fcn", readout="sum"),
-    "several layers": lambda: fit("fcn", n_filters=(4, 4)),
-    "pool_size": lambda: fit("cnn", patch_indices=None, patch_size=3, pool_size=2),
+    r"several layers or a pool_size \(n_filters=\(4, 4\)\)": lambda: fit("fcn", n_filters=(4, 4)),
+    r"n_filters=7, pool_size=2": lambda: fit("cnn", patch_indices=None, patch_size=3, pool_size=2),
     "2 outputs": lambda: FCNRegressor(7, **PLAIN).fit(X, np.stack([Y, Y], axis=1)),
     "no network of sklcnn": lambda: Ridge().fit(X, Y),
     "of a pipeline its last step": lambda: make_pipeline(StandardScaler(), Ridge()).fit(X, Y),
@@ -284,8 +296,11 @@ REFUSED = {
 @pytest.mark.parametrize("reason", REFUSED)
 def test_report_contract_refuses_what_theory_does_not_cover(reason):
     network = REFUSED[reason]()
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(ValueError, match=reason) as refusal:
         stability_report(network, X, Y)
+    assert type(network).__name__ in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert "random_state" not in str(refusal.value)  # not all parameters, but the one in question
 
 
 def test_report_contract_refuses_another_loss():

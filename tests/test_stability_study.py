@@ -8,6 +8,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
+from sklearn.dummy import DummyRegressor
+from sklearn.metrics import mean_squared_error
 
 from sklcnn.datasets import LocalTeacher, PatchwiseSphereTeacher, SphereTeacher
 from sklcnn.datasets.sphere.law import AbstractTeacherLaw
@@ -19,6 +21,7 @@ from sklcnn.studies.stability import (
     stability_study,
     study,
 )
+from sklcnn.studies.stability.floor import constant_gaps, floor_shares
 from sklcnn.studies.stability.runs import LABELS, MEASURES, follow
 from sklcnn.studies.stability.slopes import fit_slopes
 from sklcnn.studies.trials import make_seeds
@@ -137,6 +140,14 @@ def test_closed_form_tables_have_the_exponents_of_gaps_that_are_powers(by_formul
     assert set(found.patch_slopes.n_samples) == {8, 32}
     assert_allclose(found.results.gap_change, 1 - found.results.n_samples**0.1)
     assert_allclose(found.results.relative_excess, found.results.excess * found.results.n_features)
+    assert slopes[slopes.quantity == "excess"].floor_share.isna().all()
+    for row in slopes[slopes.quantity == "gap"].itertuples():
+        names = ["network", "n_features", "patch_size"]
+        own = found.results[
+            (found.results[names] == [getattr(row, one) for one in names]).all(axis=1)
+        ]
+        assert row.floor_share == np.mean(own.gap.to_numpy() <= own.constant_gap.to_numpy())
+    assert 0 < slopes.floor_share.mean() < 1
 
 
 def test_oracle_slopes_stand_beside_the_exponents_of_theory(by_formula):
@@ -148,6 +159,54 @@ def test_oracle_slopes_stand_beside_the_exponents_of_theory(by_formula):
     for row in gaps[gaps.network.str.startswith("CNN")].itertuples():
         exponent = gap_exponent("cnn", "sphere", row.n_features, patch_size=row.patch_size)
         assert row.theory == -exponent < 0
+
+
+# --- the floor of the gap ------------------------------------------------------------------------
+
+
+def test_contract_constant_gap_is_that_of_a_network_that_predicts_the_mean(found):
+    of_runs = [run for part in (SPHERE, FLAT, IMAGES) for run in all_runs(part)]
+    assert len(of_runs) == len(found.results)
+    for run, (_, row) in zip(of_runs, found.results.iterrows(), strict=True):
+        assert dict(run.labels) == {name: row[name] for name in LABELS}
+        samples, y = run.samples, run.samples.y
+        dummy = DummyRegressor().fit(samples.X, y)
+        loss = mean_squared_error(y, dummy.predict(samples.X))
+        excess = mean_squared_error(samples.clean_test, dummy.predict(samples.X_test))
+        assert_allclose(row.constant_gap, abs(excess + samples.noise**2 - loss), rtol=1e-5)
+
+
+@pytest.mark.parametrize("signal", [0.0, 2.0])
+def test_limit_constant_gap_is_the_chance_of_a_variance(signal):
+    # For large n and normal targets, sigma^2 + v + mean^2 - var(y) is normal with the deviation
+    # (sigma^2 + v) sqrt(2 / n), and its absolute value has the mean sqrt(2 / pi) times that.
+    rng, noise, n = np.random.default_rng(0), 3.0, 400
+    zeros, clean_test = np.zeros(n), signal * np.resize([-1.0, 1.0], n)  # of variance v
+    targets = np.hypot(noise, signal) * rng.standard_normal((1000, n))
+    drawn = [
+        runs.Run({"repeat": one}, None, runs.Samples(zeros, y, y, zeros, clean_test, noise, 0.0))
+        for one, y in enumerate(targets)
+    ]
+    gaps = constant_gaps(drawn).constant_gap
+    expected = (noise**2 + signal**2) * np.sqrt(2 / n) * np.sqrt(2 / np.pi)
+    error = gaps.std(ddof=1) / np.sqrt(len(gaps))
+    assert abs(gaps.mean() - expected) < 4 * error + expected / n
+    assert error < 0.03 * expected
+
+
+def test_closed_form_floor_share_counts_repeats_with_a_line():
+    table = pd.DataFrame(
+        {
+            "network": "CNN",
+            "repeat": [0, 0, 1, 1, 2, 2, 3],
+            "n": [10, 100, 10, 100, 10, 100, 10],
+            "gap": [1.0, 0.5, 1.0, 0.4, np.nan, 0.1, 0.1],
+            "constant_gap": 0.5,
+        }
+    )
+    assert floor_shares(table, "n", ["network"]).floor_share.tolist() == [0.5]
+    lost = floor_shares(table.assign(gap=np.nan), "n", ["network"])
+    assert lost.floor_share.isna().all()
 
 
 # --- what is measured ----------------------------------------------------------------------------
@@ -267,7 +326,7 @@ def test_oracle_flat_samples_are_those_of_the_patch_wise_sphere():
     assert_allclose(samples.clean_test, law.predict(samples.X_test))
 
 
-def test_closed_form_images_are_scaled_by_channel_and_labelled_by_one_teacher():
+def test_closed_form_images_are_scaled_by_channel_and_labeled_by_one_teacher():
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (40, 2, 5, 6), dtype=np.uint8)
     X_test = rng.integers(0, 256, (9, 2, 5, 6), dtype=np.uint8)
@@ -296,6 +355,17 @@ def test_closed_form_images_are_scaled_by_channel_and_labelled_by_one_teacher():
     assert len(np.unique(residuals)) == 60  # the noise of each repeat is its own
 
 
+def test_contract_three_axes_that_are_said_to_be_channels_first_are_taken_so():
+    X = np.random.default_rng(0).random((60, 8, 8, 3))
+    said = ImageRegression.quick(X=X, input_shape=(8, 8, 3), n_samples=20)
+    said.check()
+    front = ImageRegression.quick(X=np.moveaxis(X, 3, 1), n_samples=20)
+    front.check()
+    gray = ImageRegression.quick(X=X[:, None, :, :, 0], input_shape=(8, 8), n_samples=20)
+    gray.check()
+    assert next(front.groups())[0].labels["n_features"] == 192
+
+
 def test_contract_digits_are_cut_into_training_and_test():
     first, second = all_runs(ImageRegression.quick(networks=("CNN",), n_samples=1000))
     assert len(first.samples.X_test) == 539  # 30 % of 1797
@@ -308,23 +378,38 @@ def test_contract_digits_are_cut_into_training_and_test():
 @pytest.mark.parametrize(
     ("part", "changes", "message"),
     [
-        (SphereSweep, {"sizes": ()}, r"sizes=\(\) must hold at least one value"),
-        (SphereSweep, {"sizes": (8, 8)}, r"sizes=\(8, 8\) must hold .* each once"),
-        (SphereSweep, {"dimensions": (20, 0.5)}, r"dimensions=.* must hold nothing but a whole"),
-        (SphereSweep, {"dimensions": (20, 35)}, "patch_size=10 must divide dimensions=35.* 7 "),
-        (SphereSweep, {"dimensions": (10,)}, "patch_size=10 must divide .* two patches"),
-        (SphereSweep, {"patch_sizes": (15,)}, "patch_sizes=15 must divide compared_dim.*=40.* 10 "),
-        (SphereSweep, {"compared_dimension": 30}, "compared_dimension=30 must be one of"),
-        (SphereSweep, {"networks": ("RNN",)}, "networks holds 'RNN'.*may hold FCN"),
-        (SphereSweep, {"repeats": 0}, "repeats=0 must be a whole number of at least 1"),
+        (SphereSweep, {"sizes": ()}, r"sizes: \(\) must hold some values"),
+        (SphereSweep, {"sizes": (8, 8)}, r"sizes: \(8, 8\) must hold .* each once"),
+        (SphereSweep, {"dimensions": (20, 0.5)}, "dimensions: holds 0.5, but each must be a whole"),
+        (SphereSweep, {"dimensions": (20, 35)}, "patch_size: 10 must divide the dimension 35.* 7 "),
+        (SphereSweep, {"dimensions": (10,)}, "patch_size: 10 must divide .* two patches"),
+        (SphereSweep, {"patch_sizes": (15,)}, "patch_sizes: 15 must divide .* 40.* 10 "),
+        (SphereSweep, {"compared_dimension": 30}, "compared_dimension: 30 must be one of"),
+        (SphereSweep, {"networks": ("RNN",)}, "networks: holds 'RNN'.*may hold FCN"),
+        (SphereSweep, {"repeats": 0}, "repeats: 0 must be a whole number of at least 1"),
+        (SphereSweep, {"n_filters": (4, 8)}, r"n_filters: \(4, 8\) must be a whole number"),
+        (SphereSweep, {"patch_size": (5, 10)}, r"patch_size: \(5, 10\) must be a whole number"),
+        (SphereSweep, {"sizes": 8}, r"sizes: 8 must be a tuple; \(8,\) would do"),
+        (FlatRun, {"n_steps": [3, 4]}, r"n_steps: \[3, 4\] must be a whole number"),
+        (FlatRun, {"noise": (1.0,)}, r"noise: \(1.0,\) must be a number of at least 0"),
         (SphereSweep, {"random_state": -1}, "random_state=-1"),
-        (SphereSweep, {"noise": -1.0}, "noise=-1.0 must be a number of at least 0"),
-        (FlatRun, {"learning_rate": 0.0}, "learning_rate=0.0 must be a number above 0"),
-        (FlatRun, {"clip_norm": np.inf}, "clip_norm=inf must be a number above 0, or None"),
-        (FlatRun, {"patch_size": 1}, "patch_size=1 must be at least 2"),
+        (SphereSweep, {"noise": -1.0}, "noise: -1.0 must be a number of at least 0"),
+        (FlatRun, {"learning_rate": 0.0}, "learning_rate: 0.0 must be a number above 0"),
+        (FlatRun, {"clip_norm": np.inf}, "clip_norm: inf must be a number above 0, or None"),
+        (FlatRun, {"patch_size": 1}, "patch_size: 1 must be at least 2"),
         (ImageRegression, {"n_samples": 5000}, "n_samples.*more than the 1258.*at most 1258"),
-        (ImageRegression, {"networks": ("RNN",)}, "networks=.* must hold some of FCN, LCN, CNN"),
+        (ImageRegression, {"networks": ("RNN",)}, "networks: .* must hold some of FCN, LCN, CNN"),
         (ImageRegression, {"X": np.zeros((9, 4))}, "input_shape.*say .height, width."),
+        (
+            ImageRegression,
+            {"X": np.zeros((60, 8, 8, 3))},
+            r"input_shape: .*\(8, 8, 3\) seem .*channels last.*\(3, 8, 8\)",
+        ),
+        (
+            ImageRegression,
+            {"X": np.zeros((60, 8, 8, 3)), "input_shape": (3, 8, 8)},
+            r"X: has shape \(60, 8, 8, 3\).*\(n_images, \*\(3, 8, 8\)\)",
+        ),
         (ImageRegression, {"X": np.full((9, 4, 4), np.nan)}, "X.*not finite"),
         (
             ImageRegression,
@@ -445,6 +530,6 @@ def test_contract_groups_are_the_same_in_another_process(tmp_path):
     number, here = pickle.loads(pickle.dumps(call))(7, tmp_path)
     assert number == 7
     (name,) = [path.name for path in tmp_path.iterdir()]
-    _, there = call(7, tmp_path)  # is recognised
+    _, there = call(7, tmp_path)  # is recognized
     assert [path.name for path in tmp_path.iterdir()] == [name]
     pd.testing.assert_frame_equal(here, there, check_exact=True)

@@ -407,10 +407,23 @@ def test_fit_contract_only_predictions_change(law):
 
 @each_law
 def test_sample_invariance_smaller_sample_is_a_prefix(law):
-    few = law.sample(13, random_state=5, return_clean=True)
-    many = law.sample(200, random_state=5, return_clean=True)
-    for one, other in zip(few, many, strict=True):
-        np.testing.assert_allclose(one, other[:13], atol=1e-12)  # sums may differ in order
+    many = law.sample(1024, random_state=5, return_clean=True)
+    for n_samples in (1, 2, 13, 37, 50, 512):
+        few = law.sample(n_samples, random_state=5, return_clean=True)
+        for one, other in zip(few, many, strict=True):
+            np.testing.assert_array_equal(one, other[:n_samples])
+
+
+@pytest.mark.parametrize("n_features", [30, 100])
+@pytest.mark.parametrize("target", ["filters", "linear"])
+def test_sample_invariance_smaller_sample_is_a_prefix_in_many_dimensions(n_features, target):
+    sizes = {"patch_size": 10, "target": target, "random_state": 0}
+    for law in (SphereTeacher(n_features, **sizes), BallMixtureTeacher(n_features, **sizes)):
+        many = law.sample(1024, random_state=5)
+        for n_samples in (1, 2, 37, 50, 512):
+            few = law.sample(n_samples, random_state=5)
+            for one, other in zip(few, many, strict=True):
+                np.testing.assert_array_equal(one, other[:n_samples])
 
 
 @each_law

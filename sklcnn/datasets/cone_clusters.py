@@ -273,16 +273,47 @@ class ConeClusters(ClassifierMixin, AbstractKnownRule):
         validate_parameter_constraints(_SIMULATION, arguments, caller_name=name)
         if self.labels == "random":
             return 1 - 1 / self.n_classes
-        return self._simulate_error(n_draws, draw_entropy(random_state))
+        return self._simulate(_chance_of_others, n_draws, draw_entropy(random_state))
 
-    def _simulate_error(self, n_draws, entropy):
-        """Mean over samples of the probabilities of all other labels, in bounded memory."""
+    def target_variance(
+        self, *, n_draws: int = 20_000, random_state: int | np.random.RandomState | None = 0
+    ) -> float:
+        r"""Return the variance of the posterior, :math:`\sum_k E (P(y = k \mid x) - 1 / c)^2`.
+
+        It is the excess of the frequencies of the labels over `predict_proba` in squared error, on
+        labels in one-hot coding: what a network trained on the squared error can learn.
+
+        Parameters
+        ----------
+        n_draws : int, default=20_000
+            Samples. The standard error is at most
+            ``(variance * (1 - 1 / n_classes - variance) / n_draws) ** 0.5``, 0.0028 for five
+            classes at the default.
+        random_state : int, RandomState instance or None, default=0
+            Their source.
+
+        Returns
+        -------
+        variance : float
+            Sum over the labels, from 0 to ``1 - 1 / n_classes``; 0 for random labels.
+        """
+        self._check_parameters()
+        arguments = {"n_draws": n_draws, "random_state": random_state}
+        name = f"{type(self).__name__}.target_variance"
+        constraints = {key: _SIMULATION[key] for key in arguments}
+        validate_parameter_constraints(constraints, arguments, caller_name=name)
+        if self.labels == "random":
+            return 0.0
+        frequency, entropy = 1 / self.n_classes, draw_entropy(random_state)
+        return self._simulate(lambda p: np.sum((p - frequency) ** 2, axis=1), n_draws, entropy)
+
+    def _simulate(self, quantity, n_draws, entropy):
+        """Mean over samples of a quantity of the posterior, in bounded memory."""
         generators, total = self._generators(entropy), 0.0
         step = max(1, _CHUNK // self._width())
         for start in range(0, n_draws, step):
             X, *_ = self._draw_next(min(step, n_draws - start), generators)
-            # Added up without the largest: one less that is 0 where all others are below 1e-16.
-            total += np.sort(self._posterior(X), axis=1)[:, :-1].sum()
+            total += quantity(self._posterior(X)).sum()
         return float(total / n_draws)
 
     def _draw(self, n_samples, entropy):
@@ -323,6 +354,11 @@ class ConeClusters(ClassifierMixin, AbstractKnownRule):
 
     def _width(self):
         return self.n_patches * self.patch_size
+
+
+def _chance_of_others(posterior):
+    """Add up all but the largest: one less that is 0 where all others are below 1e-16."""
+    return np.sort(posterior, axis=1)[:, :-1].sum(axis=1)
 
 
 def _normalize(vectors):

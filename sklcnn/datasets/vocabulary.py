@@ -40,7 +40,7 @@ class Vocabulary(RegressorMixin, AbstractLaw):
     .. math:: x^{(j)} = f_i + \sigma z^{(j)}, \qquad x^{(l)} = \sigma z^{(l)} \text{ for } l \ne j,
               \qquad y = f_i, \qquad z \sim N(0, I).
 
-    The patches part the features at random: neighbours in a patch are anywhere in the input. Words
+    The patches part the features at random: neighbors in a patch are anywhere in the input. Words
     and patches are drawn once, for all samples.
 
     The law is a regressor as well. Before `fit` it predicts the regression function, which is the
@@ -200,13 +200,13 @@ class Vocabulary(RegressorMixin, AbstractLaw):
         if not return_clean:
             return X, y
         words = self.true_words
-        return X, y, self._posterior(X, words, self.true_noise) @ words
+        return X, y, self._expected_word(X, words, self.true_noise)
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> "Vocabulary":
         """Learn words and noise by maximum likelihood.
 
         The words are the distinct targets, as those have no noise. The places are hidden, so the
-        noise is estimated by expectation maximisation.
+        noise is estimated by expectation maximization.
 
         Parameters
         ----------
@@ -249,7 +249,7 @@ class Vocabulary(RegressorMixin, AbstractLaw):
         words, noise = self.true_words, self.true_noise
         if self._is_fitted():
             words, noise = self.words_, self.noise_
-        return self._posterior(X, words, noise) @ words
+        return self._expected_word(X, words, noise)
 
     def bayes_error(
         self,
@@ -330,6 +330,10 @@ class Vocabulary(RegressorMixin, AbstractLaw):
         X = np.empty((n_samples, self._width()))
         X[:, self.patch_indices] = patches
         return X, y
+
+    def _expected_word(self, X, words, noise):
+        # Not a product by BLAS, which rounds in an order that depends on the number of rows.
+        return np.einsum("nw,wm->nm", self._posterior(X, words, noise), words)
 
     def _posterior(self, X, words, noise):
         """Return the probabilities of the words given X, (n_samples, n_words)."""

@@ -71,6 +71,7 @@ def match_parameters(
             "with a single filter. Ask for more of them, or for smaller patches, more sharing or "
             "pooling."
         )
+    n_parameters = int(n_parameters)  # what is found shall be an int, too
     below = max(1, 1 + (n_parameters - one) // (two - one))  # parameters are affine in filters
     n_filters = min(
         (below, below + 1), key=lambda n: abs(one + (n - 1) * (two - one) - n_parameters)

@@ -7,10 +7,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from sklcnn.estimators.base import AbstractNetwork
 from sklcnn.estimators.families import LocallyConnected
+from sklcnn.inspection.networks import check_network, cut_patches
 from sklcnn.nn.activations import ACTIVATIONS, soft_threshold
 from sklcnn.patches import check_patch_indices
 from sklcnn.patches.views import random_stream
@@ -94,7 +95,7 @@ def fisher_selectivity(
     """
     network = _shallow_network(estimator)
     X = validate_data(estimator, estimator._ravel(X), reset=False, dtype=np.float64)
-    patches = _cut(X, estimator.patch_indices_)  # (n_samples, n_patches, patch_size)
+    patches = cut_patches(X, estimator.patch_indices_)  # (n_samples, n_patches, patch_size)
     if clusters is None:
         clusters = patch_clusters(X, estimator.patch_indices_, random_state=random_state)
     labels = _check_clusters(clusters, patches.shape[:2])
@@ -130,7 +131,7 @@ def patch_clusters(
     n_init : int, default=6
         Starts, of which the one of highest likelihood is kept.
     max_iter : int, default=600
-        Steps of expectation maximisation after which a start ends in any case.
+        Steps of expectation maximization after which a start ends in any case.
     random_state : int, RandomState instance or None, default=0
         Source of the starts. None draws other ones on every call.
 
@@ -177,7 +178,7 @@ def patch_clusters(
     array([599, 102,  93, 106])
     """
     samples = check_array(X, dtype=np.float64)
-    patches = _cut(samples, check_patch_indices(patch_indices, samples.shape[1]))
+    patches = cut_patches(samples, check_patch_indices(patch_indices, samples.shape[1]))
     cloud = patches.reshape(-1, patches.shape[2])  # (n_samples * n_patches, patch_size)
     _check_n_clusters(n_clusters, len(cloud))
     mixture = GaussianMixture(
@@ -196,12 +197,7 @@ def _check_n_clusters(n_clusters, n_patches):
 
 def _shallow_network(estimator):
     """Return the module, or say why its filters cannot be judged on patches of the input."""
-    check_is_fitted(estimator)
-    if not isinstance(estimator, AbstractNetwork):
-        raise ValueError(
-            f"estimator={estimator!r} has no filters; a fitted network does, of a pipeline its "
-            "last step."
-        )
+    check_network(estimator)
     n_layers = len(estimator.module_.hidden_layers)
     if n_layers > 1:
         raise ValueError(
@@ -209,12 +205,6 @@ def _shallow_network(estimator):
             "selectivity is defined for one, whose filters see patches of the input."
         )
     return estimator.module_
-
-
-def _cut(X, patch_indices):
-    """Return the patches, (n_samples, n_patches, patch_size), with zeros where one is masked."""
-    patches = X[:, np.ma.getdata(patch_indices)]
-    return np.where(np.ma.getmaskarray(patch_indices), 0.0, patches)
 
 
 def _check_clusters(clusters, shape):

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
-from sklearn.utils.validation import check_is_fitted
 
 from sklcnn.estimators.base import AbstractNetwork
 from sklcnn.inspection.curvature import hessian_spectrum
+from sklcnn.inspection.networks import check_network, cut_patches
 from sklcnn.nn import PatchNetwork
 from sklcnn.nn.losses import MeanLoss
 from sklcnn.theory import (
@@ -49,7 +49,8 @@ class StabilityReport(NamedTuple):
         Upper bound of the weighted path norm by sharpness and training loss; NaN as above.
     holds : bool or None
         Whether the weighted path norm is within the bound, as theory says it is; the sharpness is
-        granted its residual. None where there is no bound.
+        granted its residual. None where there is no bound, and where the search for the sharpness
+        has not converged, as the residual is then no small part of it.
     gauss_newton_bound : float
         Lower bound of the largest eigenvalue of the Gauss-Newton matrix, which at an interpolating
         network is the sharpness. NaN for filters that are shared within several groups.
@@ -129,7 +130,8 @@ def stability_report(
     Warns
     -----
     ConvergenceWarning
-        If the search ended before the tolerance was reached; it names the residual.
+        If the search ended before the tolerance was reached; it names the residual, and ``holds``
+        is None.
     UserWarning
         If the network stands at a kink of a ReLU, where there is no Hessian; or if its filters are
         not shared: then there is no weighted path norm, and no bound of it.
@@ -168,12 +170,13 @@ def stability_report(
     >>> report.weighted_path_norm < report.path_norm_bound, report.holds
     (True, True)
     """
-    _check_network(estimator)
+    _check_statement(estimator)
     search: dict[str, Any] = {"tol": tol, "max_products": max_products}
     spectrum = hessian_spectrum(estimator, X, y, 1, random_state=random_state, **search)
     sharpness, residual = float(spectrum.eigenvalues[0]), float(spectrum.residuals[0])
     loss = training_loss(estimator, X, y)
-    patches = _cut_patches(estimator, X, y)  # (n_samples, n_patches, patch_size)
+    # (n_samples, n_patches, patch_size)
+    patches = cut_patches(_encode_samples(estimator, X, y).X, estimator.patch_indices_)
     inner, biases, outer = _read_units(estimator)
     radius = float(np.sqrt(np.einsum("slm,slm->sl", patches, patches, dtype=float).max()))
     norm = bound = np.nan
@@ -181,8 +184,9 @@ def stability_report(
     if inner.ndim == 2:
         norm = weighted_path_norm(inner, biases, outer, patches)
         bound = float(path_norm_bound(sharpness, loss, radius))
-        granted = sharpness + residual + ROUNDING * abs(sharpness)
-        holds = bool(norm <= path_norm_bound(granted, loss, radius))
+        if spectrum.converged:
+            granted = sharpness + residual + ROUNDING * abs(sharpness)
+            holds = bool(norm <= path_norm_bound(granted, loss, radius))
     return StabilityReport(
         sharpness=sharpness,
         residual=residual,
@@ -198,7 +202,7 @@ def stability_report(
 
 
 def training_loss(estimator: AbstractNetwork, X: ArrayLike, y: ArrayLike) -> float:
-    """Return the loss that training minimises, at the parameters that the network has now.
+    """Return the loss that training minimizes, at the parameters that the network has now.
 
     The last entry of ``loss_curve_`` belongs to the parameters before the last step.
 
@@ -235,7 +239,7 @@ def training_loss(estimator: AbstractNetwork, X: ArrayLike, y: ArrayLike) -> flo
     >>> bool(training_loss(network, X, y) < network.loss_curve_[-1])
     True
     """
-    _check_fitted(estimator)
+    check_network(estimator)
     samples = _encode_samples(estimator, X, y)
     target = torch.as_tensor(samples.target, dtype=torch.float64)
     weight = samples.weight
@@ -248,15 +252,6 @@ def training_loss(estimator: AbstractNetwork, X: ArrayLike, y: ArrayLike) -> flo
 def _encode_samples(estimator, X, y):
     """Return inputs and coded targets as training sees them."""
     return estimator._encode(estimator._check_samples(X, y, None, reset=False))
-
-
-def _cut_patches(estimator, X, y):
-    """Return what the filters see of each sample; masked entries see zeros."""
-    X = _encode_samples(estimator, X, y).X
-    patches = X[:, np.ma.filled(estimator.patch_indices_, 0)]
-    if np.ma.is_masked(estimator.patch_indices_):
-        patches[:, np.ma.getmaskarray(estimator.patch_indices_)] = 0
-    return patches  # (n_samples, n_patches, patch_size)
 
 
 def _read_units(estimator):
@@ -292,32 +287,25 @@ def _bound_curvature(estimator, inner, biases, outer, patches):
     return np.nan if partly else gauss_newton_bound(inner, biases, outer, patches)
 
 
-def _check_fitted(estimator):
-    check_is_fitted(estimator)
-    if not isinstance(estimator, AbstractNetwork):
-        raise ValueError(
-            f"estimator={estimator!r} is no network of sklcnn; hand over a fitted one, of a "
-            "pipeline its last step."
-        )
-
-
-def _check_network(estimator):
+def _check_statement(estimator):
     """Raise ValueError for a network that the theory says nothing about."""
-    _check_fitted(estimator)
+    check_network(estimator)
     for flawed, reason, remedy in _flaws(estimator):
         if flawed:
-            raise ValueError(f"estimator={estimator!r} {reason}; {remedy}.")
+            raise ValueError(f"estimator, a {type(estimator).__name__}, {reason}; {remedy}.")
 
 
 def _flaws(estimator):
     """Yield what may be wrong: whether it is, in words, and what would do."""
-    name = type(estimator).__name__
     squared = "the bound is stated for the squared error only: use a regressor"
-    yield is_classifier(estimator), f"is a classifier, {name}", squared
+    yield is_classifier(estimator), "is a classifier", squared
     yield estimator.loss != "squared_error", f"has loss={estimator.loss!r}", squared
     network = estimator.module_
     one_layer = "the bound is stated for one hidden layer that is pooled over all patches"
-    yield not isinstance(network, PatchNetwork), "has several layers or a pool_size", one_layer
+    given = {name: estimator.get_params().get(name) for name in ("n_filters", "pool_size")}
+    layers = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
+    deep = f"has several layers or a pool_size ({layers})"
+    yield not isinstance(network, PatchNetwork), deep, one_layer
     relu = "the bound is stated for ReLUs: use activation='relu'"
     yield network.activation != "relu", f"has activation={network.activation!r}", relu
     bias = "the bound needs the output bias of readout='linear'"

@@ -7,6 +7,8 @@ from .degrees import degrees_png as degrees_png
 from .filters import FilterDisplay
 from .geometry import PatchGeometryDisplay
 from .geometry import geometry_png as geometry_png
+from .linear import LinearDisplay
+from .linear import linear_png as linear_png
 from .panels import row_png as row_png
 from .phase import PhaseDisplay
 from .ratios import RatioDisplay
@@ -30,4 +32,5 @@ __all__ = [
     "PatchGeometryDisplay",
     "PatchSchemesDisplay",
     "StabilityDisplay",
+    "LinearDisplay",
 ]

@@ -23,9 +23,9 @@ _PANELS = {
     "images": ("loss", "excess", "relative_sharpness"),
 }
 _CONFIGURATION = ["part", "network", "n_features", "patch_size", "n_samples"]
-# Quantities of one network have other colours than the families; also of Okabe and Ito.
+# Quantities of one network have other colors than the families; also of Okabe and Ito.
 _CNN, _TEST, _TRAIN, _DEAD = FAMILY_STYLES["CNN"].color, "#D55E00", "#56B4E9", "#000000"
-_FLAT = {  # column, colour and name of each curve
+_FLAT = {  # column, color and name of each curve
     "loss": [("loss", _CNN, None)],
     "excess": [
         ("excess", _TEST, "on test inputs: excess risk"),
@@ -57,7 +57,7 @@ class StabilityDisplay:
         ``gap``, ``target_variance``, ``relative_sharpness`` (over the edge of stability),
         ``mean_activation_rate`` and ``dead_share``. Ends of their intervals have the same name
         with ``_low`` and ``_high``; with a column ``repeats``, those of fewer than three are left
-        out, which would fill the picture. Networks have the colours of ``FAMILY_STYLES``, darker in
+        out, which would fill the picture. Networks have the colors of ``FAMILY_STYLES``, darker in
         higher dimension; with a comma in their name, as in "CNN, matched", they are dashed.
     slopes : DataFrame or None, default=None
         Columns ``network``, ``quantity``, ``n_features``, ``patch_size`` and ``theory``: slopes of
@@ -233,7 +233,7 @@ class StabilityDisplay:
         return rows[rows["n_features"] == counts.idxmax()]
 
     def _look(self, network, n_features):
-        """Colour, marker and dashes of a network on the sphere."""
+        """Color, marker and dashes of a network on the sphere."""
         dimensions = sorted(self._rows("sphere")["n_features"].unique())
         return look_of(network, dimensions.index(n_features), len(dimensions))
 

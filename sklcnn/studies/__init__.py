@@ -5,6 +5,7 @@ from sklcnn.studies.compare import Comparison, compare
 from sklcnn.studies.curves import sample_efficiency
 from sklcnn.studies.degrees import DegreesOfSharing, degrees_of_sharing
 from sklcnn.studies.dsd import DsdPlan, DsdStudy, dsd_study
+from sklcnn.studies.linear import LinearStudy, linear_study
 from sklcnn.studies.patch_geometry import PatchStudy, patch_study
 from sklcnn.studies.sample_complexity import SampleComplexity, sample_complexity
 from sklcnn.studies.stability import (
@@ -24,6 +25,7 @@ __all__ = [
     "DsdStudy",
     "FlatRun",
     "ImageRegression",
+    "LinearStudy",
     "PatchStudy",
     "SampleComplexity",
     "SphereSweep",
@@ -33,6 +35,7 @@ __all__ = [
     "degrees_of_sharing",
     "dsd_study",
     "follow_training",
+    "linear_study",
     "patch_study",
     "sample_complexity",
     "sample_efficiency",

@@ -7,10 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from sklcnn import __version__
-from sklcnn.plotting import degrees_png, ratio_png, row_png, stability_png, stack_png
+from sklcnn.plotting import degrees_png, linear_png, ratio_png, row_png, stability_png, stack_png
 from sklcnn.plotting.schemes import schemes_png
-from sklcnn.studies import beyond_report, degrees_report, dsd_report, patches_report
+from sklcnn.studies import beyond_report, degrees_report, dsd_report
+from sklcnn.studies.linear import report as linear_report
 from sklcnn.studies.pages import study_html
+from sklcnn.studies.patch_geometry import report as patches_report
 from sklcnn.studies.report import report_html
 from sklcnn.studies.stability import report as stability_report
 
@@ -20,6 +22,7 @@ __all__ = [
     "save_beyond",
     "save_degrees",
     "save_dsd",
+    "save_linear",
     "save_patches",
     "save_stability",
     "save_unfinished",
@@ -249,6 +252,36 @@ def save_stability(directory, found):
         "intervals are 95 % over repeats.",
         stability_report.statements(found),
         stability_report.text_tables(found),
+    )
+
+
+def save_linear(directory, found):
+    """Write the files of a study of linear networks.
+
+    Parameters
+    ----------
+    directory : ResultDirectory
+        Where.
+    found : LinearStudy
+        What was found.
+
+    Returns
+    -------
+    names : list of str
+        Of the files.
+    """
+    names = ("runs", "margins", "curves", "spectra", "scales", "kernel_widths")
+    return _save_study(
+        directory,
+        {name: getattr(found, name) for name in names},
+        ("linear.png", linear_png(found.display())),
+        "Which margin do linear networks make large?",
+        "Networks without activations have linear predictors, but gradient descent takes them to "
+        "different ones (arXiv 1806.00468): full networks of any depth to the largest margin in "
+        "l2, convolutional ones of two layers in the l1 norm of the spectrum, diagonal ones in "
+        "that of the coefficients, deeper ones to stationary points of bridges.",
+        linear_report.statements(found),
+        linear_report.text_tables(found),
     )
 
 

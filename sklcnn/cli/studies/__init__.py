@@ -3,6 +3,7 @@
 from sklcnn.cli.studies.beyond import add_beyond
 from sklcnn.cli.studies.degrees import add_degrees
 from sklcnn.cli.studies.dsd import add_dsd
+from sklcnn.cli.studies.linear import add_linear
 from sklcnn.cli.studies.patches import add_patches
 from sklcnn.cli.studies.stability import add_stability
 
@@ -24,5 +25,5 @@ def add_study(verbs):
         "CSV files, a picture and report.html.",
     )
     studies = verb.add_subparsers(title="studies", metavar="STUDY", required=True)
-    for add in (add_dsd, add_beyond, add_degrees, add_stability, add_patches):
+    for add in (add_dsd, add_beyond, add_degrees, add_stability, add_patches, add_linear):
         add(studies)

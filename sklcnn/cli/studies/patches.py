@@ -52,9 +52,8 @@ def add_patches(studies):
 
 def _patches(arguments):
     """Run the study."""
-    from sklcnn.studies import patches_report
     from sklcnn.studies.output import save_patches
-    from sklcnn.studies.patch_geometry import study
+    from sklcnn.studies.patch_geometry import report, study
 
     plan = _plan(arguments)
 
@@ -67,7 +66,7 @@ def _patches(arguments):
         arguments,
         run=resumable(arguments, run, "schemes", "checkpoint.jsonl"),
         save=save_patches,
-        report=patches_report,
+        report=report,
     )
 
 
@@ -75,7 +74,7 @@ def _plan(arguments):
     """Read and check everything that was asked for."""
     from sklcnn.studies.patch_geometry.images import digit_images, read_images
     from sklcnn.studies.patch_geometry.plan import make_patch_plan
-    from sklcnn.studies.patches_report import QUICK
+    from sklcnn.studies.patch_geometry.report import QUICK
     from sklcnn.studies.tables import InvalidInputError
 
     asked = given(arguments, "schemes", *_OPTIONS)

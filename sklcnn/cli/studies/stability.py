@@ -16,6 +16,7 @@ _FIELDS = {  # of the parts, by option
     "repeats": "repeats",
     "image_samples": "n_samples",
 }
+_MORE = {"patch_size": "--patch-sizes", "random_state": "--seed"}  # fields, where they are given
 _ONLY = {  # options that mean nothing without their part
     "sphere": ("dimensions", "sizes", "patch_sizes"),
     "images": ("images", "input_shape", "image_samples"),
@@ -37,7 +38,10 @@ def add_stability(studies):
         help="does the edge of stability help networks that see small patches?",
         description="Networks trained at the edge of stability: generalization gap, excess risk "
         "and sharpness of FCN, LCN and CNN on the sphere; a CNN that learns noise by heart on the "
-        "patch-wise sphere; and regression on images with a local teacher (arXiv 2603.04807).",
+        "patch-wise sphere; and regression on images with a local teacher (arXiv 2603.04807). By "
+        "default this takes about an hour on two cores: the sphere 20 to 30 minutes, three runs on "
+        "the patch-wise sphere about 8 minutes each, digits about 10 minutes a repeat. Begin with "
+        "--quick, which takes less than a minute, or with one of the --parts.",
     )
     verb.set_defaults(run=_stability)
     add = verb.add_argument
@@ -72,7 +76,7 @@ def _stability(arguments):
     from sklcnn.studies.stability import check_parts, report, stability_study
 
     places = {field: f"--{option.replace('_', '-')}" for option, field in _FIELDS.items()}
-    places |= dict.fromkeys(("X", "X_test", arguments.images), arguments.images)
+    places |= _MORE | dict.fromkeys(("X", "X_test", arguments.images), arguments.images)
     _check_options(arguments)
     with mistakes_at(places):
         parts = _parts(arguments)

@@ -76,7 +76,8 @@ class LocalTeacher(AbstractTeacher):
 
     The variance of the target without noise is small against that of the noise: on CIFAR-10, 0.12
     for the teacher of [1]_, and between 0.03 and 0.12 for the middle half of 60 teachers drawn
-    here. Compare an excess risk with it before speaking of learning.
+    here. `target_variance` tells it for given images. Compare an
+    excess risk with it before speaking of learning.
 
     References
     ----------
@@ -168,6 +169,30 @@ class LocalTeacher(AbstractTeacher):
         """
         self._check_parameters()
         return float(self.noise**2)
+
+    def target_variance(self, X: ArrayLike) -> float:
+        r"""Return the variance of the target without noise over images.
+
+        It is the excess risk of the best constant prediction on these images: an excess risk below
+        it is learning, one above it is worse than to predict the mean.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The images, two or more.
+
+        Returns
+        -------
+        variance : float
+            Mean squared distance of :math:`f^*` from its mean over the images, whether the law is
+            fitted or not. No simulation: for images that are a sample of others, the relative
+            standard error is :math:`\sqrt{(\kappa - 1) / n}`, where :math:`\kappa` is the
+            kurtosis of :math:`f^*(x)`.
+        """
+        clean = self._regression_function(self._check_inputs(X))
+        if len(clean) < 2:
+            raise ValueError("X has 1 image, over which nothing varies; hand over two or more.")
+        return float(np.var(clean))
 
     def _input_shape(self):
         return self.input_shape

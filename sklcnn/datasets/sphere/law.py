@@ -105,12 +105,20 @@ class AbstractTeacher(RegressorMixin, AbstractLaw):
         X = self._check_inputs(X)
         if not self._is_fitted():
             return self._regression_function(X)
-        return self.teacher.features(X, self._views()) @ self.coef_ + self.intercept_
+        return self._combine(X, self.teacher, self.coef_, self.intercept_)
 
     def _regression_function(self, X):
         """The function of the teacher at the rows of X, whether the law is fitted or not."""
         teacher = self.teacher
-        return teacher.features(X, self._views()) @ teacher.readout + teacher.intercept
+        return self._combine(X, teacher, teacher.readout, teacher.intercept)
+
+    def _combine(self, X, teacher, readout, intercept):
+        """Add up the features of the teacher, for each row as if it were the only one.
+
+        A product by BLAS rounds in an order that depends on the number of rows.
+        """
+        features = teacher.features(X, self._views())
+        return np.einsum("nk,k->n", features, readout) + intercept
 
     def _add_noise(self, clean, entropy):
         return clean + self.noise * stream(entropy, "noise").standard_normal(len(clean))

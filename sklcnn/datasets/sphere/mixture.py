@@ -154,7 +154,8 @@ class BallMixtureTeacher(AbstractBlockTeacher):
         points = draw_ball(n_samples, self.ball_dimension, entropy)
         X = subspaces.centers[chosen]
         for ball, basis in enumerate(subspaces.bases):
-            X[chosen == ball] += points[chosen == ball] @ basis
+            # A product by BLAS would round in an order that depends on the number of rows.
+            X[chosen == ball] += np.einsum("nk,kf->nf", points[chosen == ball], basis)
         return X
 
     def _linear_variance(self, direction):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-__all__ = ["CONVERGED", "OTHER_DIMENSION", "summarise"]
+__all__ = ["CONVERGED", "OTHER_DIMENSION", "summarize"]
 
 CONVERGED = 0.01  # at most so much may the last doubling of the directions lower a mean depth
 OTHER_DIMENSION = "another dimension"  # instead of a verdict
@@ -13,7 +13,7 @@ _UNCOMPARED = dict.fromkeys(("depth_ratio", "ratio_low", "ratio_high", "half_rat
 _MEANS = ("coverage", "trace", "top_share", "participation_ratio", "effective_rank")
 
 
-def summarise(results, convergence, reference):
+def summarize(results, convergence, reference):
     """Return a row for each scheme.
 
     Parameters
@@ -83,7 +83,7 @@ def _depth(depths):
         "depth_low": low,
         "depth_high": high,
         "last_drop": drop,
-        "converged": bool(drop <= CONVERGED),
+        "converged": not drop > CONVERGED,  # a bound of zero has no drop, NaN, and falls no more
     }
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from sklcnn.datasets import load_digit_images
 from sklcnn.studies.tables import InvalidInputError
 
-__all__ = ["digit_images", "read_images"]
+__all__ = ["channels_first", "digit_images", "read_images"]
 
 _KEYS = ("x_train", "train_images", "images_train", "x", "images", "data")
-_CHANNELS = (1, 3, 4)  # grey, colour, colour and opacity
+_CHANNELS = (1, 3, 4)  # gray, color, color and opacity
 
 
 def digit_images():
@@ -48,12 +48,33 @@ def read_images(path, input_shape=None):
     InvalidInputError
         If the file cannot be read as such.
     """
-    X = _read_array(Path(path))
-    if X.ndim == 4 and X.shape[1] not in _CHANNELS and X.shape[3] in _CHANNELS:
-        X = np.moveaxis(X, 3, 1)  # (n_samples, channels, height, width)
+    X = channels_first(_read_array(Path(path)), input_shape)
     if input_shape is None and X.ndim in (3, 4):
         input_shape = X.shape[1:]
     return {"name": Path(path).stem, "X": X, "input_shape": input_shape}
+
+
+def channels_first(X, input_shape=None):
+    """Return images with the axis of their channels before those of their pixels.
+
+    Parameters
+    ----------
+    X : ndarray
+        The images.
+    input_shape : tuple of int or None, default=None
+        Shape of one image, where it is known.
+
+    Returns
+    -------
+    X : ndarray
+        The same. Images of shape (n_samples, height, width, channels) are told by their 1, 3 or 4
+        channels, which are fewer than the pixels of a side, and come as (n_samples, channels,
+        height, width); unless ``input_shape`` says something else.
+    """
+    if X.ndim != 4 or X.shape[3] not in _CHANNELS or X.shape[3] >= min(X.shape[1:3]):
+        return X
+    moved = np.moveaxis(X, 3, 1)
+    return moved if input_shape is None or tuple(input_shape) == moved.shape[1:] else X
 
 
 def _read_array(path):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklcnn import __version__
 from sklcnn.datasets.base import draw_entropy, stream
 from sklcnn.patches import PATCH_SCHEMES, image_patches
+from sklcnn.studies.patch_geometry.images import channels_first
 from sklcnn.studies.tables import InvalidInputError
 
 __all__ = ["FULL_IMAGE", "PatchPlan", "make_patch_plan"]
@@ -86,8 +87,8 @@ def make_patch_plan(
     chosen = _check_schemes(schemes)
     side = _choose_side(shape, chosen) if patch_side is None else patch_side
     fitting, left_out = _sort_out(chosen, shape, side)
-    _check_left_out(schemes, chosen, left_out, shape)
-    offset, scale = _standardise(X, shape)
+    _check_left_out(schemes, chosen, left_out, shape, side)
+    offset, scale = _standardize(X, shape)
     return PatchPlan(
         name, X, shape, offset, scale, side, fitting, left_out, _seeds(entropy, n_seeds), sampling
     )
@@ -95,7 +96,7 @@ def make_patch_plan(
 
 def _check_images(X, input_shape):
     """Images of shape (n_samples, n_features) without a copy, and the shape of one."""
-    X = np.asarray(X)
+    X = channels_first(np.asarray(X), input_shape)
     shape = X.shape[1:] if input_shape is None and X.ndim > 2 else input_shape
     if shape is None:
         raise InvalidInputError("input_shape", "is needed for flat images, such as 28 28")
@@ -171,15 +172,16 @@ def _sort_out(schemes, shape, side):
     return tuple(scheme for scheme in schemes if scheme not in left_out), left_out
 
 
-def _check_left_out(asked, chosen, left_out, shape):
+def _check_left_out(asked, chosen, left_out, shape, side):
     """Refuse to leave out what was asked for, or what the others are compared with."""
     missing = [scheme for scheme in left_out if asked is not None or scheme == "conv"]
     if missing == [FULL_IMAGE]:
         raise InvalidInputError("schemes", f"{FULL_IMAGE}: {left_out[FULL_IMAGE]}")
     if missing:
         sides = [s for s in range(1, min(shape[-2:]) + 1) if not _sort_out(missing, shape, s)[1]]
-        advice = f"; sides that fit: {', '.join(map(str, sides))}" if sides else ""
-        raise InvalidInputError("patch_side", f"{left_out[missing[0]]}{advice}")
+        advice = f"sides that fit: {', '.join(map(str, sides))}" if sides else "no side does"
+        does_not = f"{side!r} does not fit images of {_text(shape)} under {missing[0]}"
+        raise InvalidInputError("patch_side", f"{does_not}; {advice}")
 
 
 def _image_patches(scheme, shape, side, seed):
@@ -192,7 +194,7 @@ def _seeds(entropy, n_seeds):
     return tuple(np.random.SeedSequence(entropy).generate_state(n_seeds).tolist())
 
 
-def _standardise(X, shape):
+def _standardize(X, shape):
     """Mean and standard deviation of the channel of each feature, (n_features,) each."""
     n_channels = shape[0] if len(shape) == 3 else 1
     images = X.reshape(len(X), n_channels, -1)

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from sklcnn.inspection import patch_geometry
 from sklcnn.patches import patch_coverage
 from sklcnn.plotting.schemes import PatchSchemesDisplay
-from sklcnn.studies.patch_geometry.comparisons import OTHER_DIMENSION, summarise
+from sklcnn.studies.patch_geometry.comparisons import OTHER_DIMENSION, summarize
 from sklcnn.studies.patch_geometry.plan import make_patch_plan
 from sklcnn.studies.records import stream_records
 from sklcnn.studies.streams import side_by_side, stream
@@ -132,14 +132,15 @@ def patch_study(
     The patches of all images are one cloud of points. A cloud that few principal components hold
     and whose points lie deep is what keeps large learning rates from fitting single patches [1]_.
     The study repeats `sklcnn.inspection.patch_geometry` over schemes and seeds, and says which
-    differences between a scheme and windows of neighbouring pixels (``"conv"``) are more than the
+    differences between a scheme and windows of neighboring pixels (``"conv"``) are more than the
     seeds' noise.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features) or (n_samples, *input_shape)
-        Images, of any real dtype. Each channel is centred and scaled by its own mean and standard
-        deviation.
+        Images, of any real dtype. Those of shape (n_samples, height, width, channels) are taken as
+        such if they have 1, 3 or 4 channels and more pixels a side, unless ``input_shape`` says
+        something else. Each channel is centered and scaled by its own mean and standard deviation.
     input_shape : tuple of int or None, default=None
         ``(height, width)`` or ``(channels, height, width)`` of one image; None is the shape of X
         without its first axis.
@@ -288,7 +289,7 @@ def _collect(plan, records):
     results = pd.DataFrame([record["row"] for record in records])
     results.insert(0, "data", plan.name)
     convergence = pd.concat([_steps(**record) for record in records], ignore_index=True)
-    table = summarise(results, convergence, plan.reference)
+    table = summarize(results, convergence, plan.reference)
     settings = plan.sampling | {
         "patch_side": plan.patch_side,
         "patch_text": _patch_text(plan),
@@ -308,6 +309,6 @@ def _steps(row, steps):
 
 
 def _patch_text(plan):
-    """Write 4 x 4 x 3, or 2 x 2 for grey images."""
+    """Write 4 x 4 x 3, or 2 x 2 for gray images."""
     channels = plan.input_shape[:-2]
     return " x ".join(map(str, (plan.patch_side, plan.patch_side, *channels)))

@@ -1,4 +1,4 @@
-"""The study ``stability``: what gradient descent at the edge of stability generalises to."""
+"""The study ``stability``: what gradient descent at the edge of stability generalizes to."""
 
 from sklcnn.studies.stability.flat import FlatRun
 from sklcnn.studies.stability.images import ImageRegression

@@ -14,6 +14,7 @@ from sklcnn.nn.eigenvalues import lanczos
 from sklcnn.nn.losses import MeanLoss
 from sklcnn.patches import disjoint_blocks
 from sklcnn.studies.stability.runs import AbstractPart, Run, Samples
+from sklcnn.studies.tables import InvalidInputError
 from sklcnn.studies.trials import make_seeds
 from sklcnn.theory import flat_interpolator, stability_threshold
 from sklcnn.training import outputs
@@ -26,7 +27,7 @@ TOL = 1e-8
 
 @dataclass(frozen=True)
 class FlatRun(AbstractPart):
-    """Does a flat network generalise where every patch is extreme?
+    """Does a flat network generalize where every patch is extreme?
 
     A wide CNN learns the noisy target of a teacher on the patch-wise sphere, where theory gives no
     rate: a filter can be active on a single patch of a single sample. Beside the network that
@@ -116,9 +117,10 @@ class FlatRun(AbstractPart):
         """Raise ValueError for settings that cannot be used, naming one and what would do."""
         self._check_numbers(("n_patches", "patch_size", "n_samples", "n_test"))
         if self.patch_size == 1:
-            raise ValueError(
-                "patch_size=1 must be at least 2: on a line all patches of norm 1 are -1 or 1, and "
-                "no filter tells two samples apart."
+            raise InvalidInputError(
+                "patch_size",
+                "1 must be at least 2: on a line all patches of norm 1 are -1 or 1, and no filter "
+                "tells two samples apart.",
             )
 
     def groups(self) -> Iterator[list[Run]]:

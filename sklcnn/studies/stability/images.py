@@ -18,6 +18,7 @@ from sklcnn.studies.trials import make_seeds
 __all__ = ["ImageRegression"]
 
 TEST_SHARE, MAX_TEST = 0.3, 10_000
+CHANNELS = 1, 3, 4  # gray, color, color and opacity: what a last axis of three or four would be
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class ImageRegression(AbstractPart):
         Test images; None cuts 30 % off X, 10,000 at most.
     input_shape : tuple of int or None
         ``(channels, height, width)`` or ``(height, width)``; None is the shape of X without its
-        first axis.
+        first axis, unless that looks like channels last, which is refused.
     data : str
         Name of the images, for reports.
     networks : tuple of {"FCN", "LCN", "CNN"}
@@ -123,7 +124,9 @@ class ImageRegression(AbstractPart):
         self._check_numbers(("n_samples", "patch_size"))
         known = ("FCN", "LCN", "CNN")
         if not self.networks or not set(self.networks) <= set(known):
-            raise ValueError(f"networks={self.networks!r} must hold some of {', '.join(known)}.")
+            raise InvalidInputError(
+                "networks", f"{self.networks!r} must hold some of {', '.join(known)}."
+            )
         pool, _, _ = self._split()
         if self.n_samples > len(pool):
             raise InvalidInputError(
@@ -202,18 +205,31 @@ class ImageRegression(AbstractPart):
                 f"{shape} is no shape of an image: say (height, width) or (channels, height, "
                 "width).",
             )
+        if self.input_shape is None:
+            _check_channels(shape)
         return _flatten("X", self.X, shape), tuple(int(side) for side in shape)
+
+
+def _check_channels(shape):
+    """Refuse what looks like (height, width, channels), unless it is said to be something else."""
+    if len(shape) == 3 and shape[0] not in CHANNELS and shape[2] in CHANNELS:
+        height, width, channels = shape
+        raise InvalidInputError(
+            "input_shape",
+            f"images of shape {shape} seem to have their channels last: move them to the front, "
+            f"np.moveaxis(X, 3, 1), for images of shape {(channels, height, width)}. If they do "
+            f"have {height} channels, say input_shape={shape}.",
+        )
 
 
 def _flatten(name, images, input_shape):
     """Return images as (n_images, n_features), in single precision, or say what is wrong."""
     images = np.asarray(images)
     width = int(np.prod(input_shape))
-    if (
-        images.dtype.kind not in "uif"
-        or images.ndim < 2
-        or images[:1].size != width * len(images[:1])
-    ):
+    # One channel need not have an axis; images that are flat already have one axis besides.
+    sides = [[side for side in one if side != 1] for one in (images.shape[1:], input_shape)]
+    fits = sides[0] == sides[1] or images.shape[1:] == (width,)
+    if images.dtype.kind not in "uif" or images.ndim < 2 or not fits:
         raise InvalidInputError(
             name,
             f"has shape {images.shape} and dtype {images.dtype}: numbers of shape (n_images, "

@@ -80,8 +80,8 @@ def t_interval(values, *, logarithmic=False):
     values : ndarray of shape (n_repeats,)
         NaN are left out.
     logarithmic : bool, default=False
-        Whether to average logarithms: a geometric mean. Of values that are not all positive it has
-        no interval.
+        Whether to average logarithms: a geometric mean. It is 0 if a value is 0, without an
+        interval, since that of the logarithms has no ends; and NaN if one is negative.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def t_interval(values, *, logarithmic=False):
         return (np.nan,) * 3
     if logarithmic:
         if (values <= 0).any():
-            return (float(values.mean()), np.nan, np.nan)
+            return (np.nan if (values < 0).any() else 0.0, np.nan, np.nan)
         return tuple(float(np.exp(end)) for end in t_interval(np.log(values)))
     mean = float(values.mean())
     if len(values) < 2:

@@ -31,11 +31,11 @@ def statements(study):
         With numbers and 95 % intervals over repeats; what they cannot tell is called undecided.
     """
     ends = at_end(study.trajectories)
-    begin = means(study.trajectories[study.trajectories["step"] == 0])
+    way = means(study.trajectories[study.trajectories["part"] == "flat"])
     rows = {part: ends[ends["part"] == part] for part in PARTS}
     return [
         *sphere_sentences(study, rows["sphere"]),
-        *flat_sentences(study, begin[begin["part"] == "flat"], rows["flat"]),
+        *flat_sentences(study, way, rows["flat"]),
         *images_sentences(study, rows["images"]),
         *bound_sentences(study.trajectories),
     ]

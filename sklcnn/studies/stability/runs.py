@@ -16,6 +16,7 @@ from sklcnn import __version__
 from sklcnn.estimators import CNNRegressor, FCNRegressor, LCNRegressor
 from sklcnn.estimators.base import AbstractNetwork
 from sklcnn.inspection import stability_report
+from sklcnn.studies.tables import InvalidInputError
 from sklcnn.studies.trajectories import follow_training
 from sklcnn.studies.trials import make_seeds
 from sklcnn.theory import generalization_gap, stability_threshold
@@ -141,7 +142,7 @@ class AbstractPart(ABC):
         return {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
 
     def _check_numbers(self, counts):
-        """Raise ValueError for a field that is no number of its kind, or a tuple that holds one."""
+        """Raise InvalidInputError for a field that is no number of its kind, or holds one."""
         for name in (*counts, *COUNTS):
             self._check_number(name, Integral, 1, "a whole number of at least 1")
         self._check_number("noise", Real, 0, "a number of at least 0")
@@ -151,13 +152,16 @@ class AbstractPart(ABC):
         make_seeds(self.random_state, self.repeats)
 
     def _check_number(self, name, kind, least, words):
+        """Check a field; several numbers are for fields whose default is a tuple."""
         value = getattr(self, name)
-        several = isinstance(value, (tuple, list))
+        several = isinstance(getattr(type(self), name), tuple)
+        if several and not isinstance(value, (tuple, list)):
+            raise InvalidInputError(name, f"{value!r} must be a tuple; ({value!r},) would do.")
         for one in value if several else (value,):
             is_number = isinstance(one, kind) and not isinstance(one, bool)
             if not is_number or not least <= one < np.inf:
-                be = "hold nothing but" if several else "be"
-                raise ValueError(f"{name}={value!r} must {be} {words}.")
+                must = f"holds {one!r}, but each must" if several else f"{one!r} must"
+                raise InvalidInputError(name, f"{must} be {words}.")
 
     def _make_network(self, family, random_state, **local):
         """Return a regressor that full-batch gradient descent will train, without penalty.
@@ -196,7 +200,7 @@ def follow(group, *, n_steps, per_decade=2, tol=1e-2, checkpoint=None):
     tol : float, default=1e-2
         Relative error of the sharpness.
     checkpoint : str, path-like or None, default=None
-        Directory of trajectories that are finished. A group is recognised by all that makes its
+        Directory of trajectories that are finished. A group is recognized by all that makes its
         numbers, and read from there; else it is written there when it is finished.
 
     Returns

@@ -9,7 +9,8 @@ __all__ = ["bound_sentences", "flat_sentences", "images_sentences", "sphere_sent
 
 FAMILIES = ("FCN", "LCN", "CNN")
 BELOW_EDGE = 1.02  # of the threshold, as in the published code
-LEARNT = 0.01  # of the variance of the noise: a training loss at which the noise is learnt
+LEARNED = 0.01  # of the variance of the noise: a training loss at which the noise is learned
+FLOOR_SHARE = 0.25  # of the gaps of a slope: where more are at the floor, no verdict
 
 
 # the sphere
@@ -35,6 +36,7 @@ def sphere_sentences(study, ends):
         return [_edge_sentence("Sphere", results)] if len(results) else []
     return [
         *_slope_sentences(study.slopes),
+        _floor_sentence(results),
         *_size_sentences(study.dimension_slopes, "d", "number of features"),
         *_size_sentences(study.patch_slopes, "m", "patch size"),
         *_excess_sentences(ends),
@@ -45,17 +47,11 @@ def sphere_sentences(study, ends):
 
 def _slope_sentences(slopes):
     """One for each slope that theory bounds, and one for each other network."""
-    slopes = slopes[slopes["quantity"] == "gap"]
+    slopes = slopes[(slopes["quantity"] == "gap") & slopes["slope"].notna()]
     for row in slopes[slopes["theory"] < 0].itertuples():
-        steeper = compared(
-            *(row.low, row.high, row.theory),
-            "steeper than",
-            "less steep than",
-            "undecided whether steeper than",
-        )
         yield (
             f"Sphere, {row.network}, {_patches_text(row)}, n = {row.n_min:,} to {row.n_max:,}: "
-            f"{_power_text(row, 'n')}; {steeper} the bound of theory, n^{number_text(row.theory)}."
+            f"{_power_text(row, 'n')}; {_verdict(row)}."
         )
     for network, rows in slopes[~(slopes["theory"] < 0)].groupby("network", sort=False):
         texts = [f"{_power_text(row, 'n')} at {_patches_text(row)}" for row in rows.itertuples()]
@@ -63,6 +59,31 @@ def _slope_sentences(slopes):
         if rows["theory"].isna().all():
             theory = "theory has no bound"
         yield f"Sphere, {network}: {'; '.join(texts)}; {theory}."
+
+
+def _verdict(row):
+    """Say how a slope lies beside that of theory, unless the chance of samples makes it steep."""
+    words = "steeper than", "less steep than", "undecided whether steeper than"
+    word = compared(row.low, row.high, row.theory, *words)
+    theory = f"the bound of theory, n^{number_text(row.theory)}"
+    if word == "steeper than" and row.floor_share > FLOOR_SHARE:
+        return (
+            f"this is no verdict on {theory}, since {_percent(row.floor_share)} of these gaps are "
+            "not above that of a constant predictor, which falls like n^−0.5 by the chance of the "
+            "sample alone"
+        )
+    return f"{word} {theory}"
+
+
+def _floor_sentence(results):
+    """Count the gaps that the chance of their sample would explain."""
+    known = results[results["gap"].notna()]
+    low = (known["gap"] <= known["constant_gap"]).sum()
+    chance = ": these may be the chance of a sample" if low else ""
+    return (
+        f"Sphere: {low} of {len(known)} gaps are not above that of a constant predictor, the mean "
+        f"of the training targets, on the same samples{chance}."
+    )
 
 
 def _patches_text(row):
@@ -81,7 +102,8 @@ def _power_text(row, symbol):
 
 def _size_sentences(slopes, symbol, name):
     """Say how gaps go with the dimension, or the patch size, at the smallest and the largest n."""
-    slopes = slopes[(slopes["quantity"] == "gap") & slopes["network"].isin(FAMILIES)]
+    known = (slopes["quantity"] == "gap") & slopes["slope"].notna()
+    slopes = slopes[known & slopes["network"].isin(FAMILIES)]
     for network, rows in slopes.groupby("network", sort=False):
         for n in sorted({rows["n_samples"].min(), rows["n_samples"].max()}):
             row = next(rows[rows["n_samples"] == n].itertuples())
@@ -124,6 +146,8 @@ def _interval_of(row, name):
 def _edge_sentence(name, results):
     """Count the runs that ended below the edge of stability, and those that did not end."""
     ended = results[np.isfinite(results["loss"])]
+    if not len(ended):
+        return f"{name}: all {len(results)} runs diverged."
     below = (ended["sharpness"] <= BELOW_EDGE * ended["threshold"]).sum()
     diverged = len(results) - len(ended)
     rest = f"; {diverged} of {len(results)} diverged" if diverged else ""
@@ -146,15 +170,15 @@ def _settled_sentence(results):
 # the patch-wise sphere
 
 
-def flat_sentences(study, begin, ends):
+def flat_sentences(study, way, ends):
     """Say whether a network learns noise by heart below the edge, and what it is worth.
 
     Parameters
     ----------
     study : StabilityStudy
         What was found.
-    begin, ends : DataFrame
-        Averages before the first and after the last step, of this part.
+    way, ends : DataFrame
+        Averages at all milestones and after the last step, of this part.
 
     Returns
     -------
@@ -164,11 +188,11 @@ def flat_sentences(study, begin, ends):
     sentences = []
     results = study.results[study.results["part"] == "flat"]
     if len(ends):
-        first, last = begin.iloc[0], ends.iloc[0]
+        last = ends.iloc[0]
         sentences += [
             _learning_sentence(last, study.settings["flat"]["noise"]),
             _sharpness_sentence(last),
-            _activation_sentence(first, last),
+            _activation_sentence(way.sort_values("step"), last),
             _flat_excess_sentence(last),
         ]
     if len(results):
@@ -179,13 +203,13 @@ def flat_sentences(study, begin, ends):
 
 
 def _learning_sentence(last, noise):
-    learnt = ""
+    learned = ""
     if noise:
-        word = "is learnt by heart" if last["loss"] < LEARNT * noise**2 else "is not all learnt"
-        learnt = f", the variance of the noise {number_text(noise**2)}: it {word}"
+        word = "is learned by heart" if last["loss"] < LEARNED * noise**2 else "is not all learned"
+        learned = f", the variance of the noise {number_text(noise**2)}: it {word}"
     return (
         f"Patch-wise sphere: after {last['step']:,} steps the training loss is {_of(last, 'loss')}"
-        f"{learnt}; the error to the clean targets of the training inputs is "
+        f"{learned}; the error to the clean targets of the training inputs is "
         f"{_of(last, 'clean_train_error')}."
     )
 
@@ -203,13 +227,34 @@ def _sharpness_sentence(last):
     )
 
 
-def _activation_sentence(first, last):
-    begin, end = (number_text(100 * row["mean_activation_rate"]) for row in (first, last))
-    dead = number_text(100 * last["dead_share"])
+def _activation_sentence(way, last):
+    """Say how rarely filters are active: at the start, at the least and at the end."""
+    rates = way["mean_activation_rate"]
+    least = way.loc[rates.idxmin()]
+    begin, low, end = (_percent(rate) for rate in (rates.iloc[0], rates.min(), rates.iloc[-1]))
     return (
-        f"Patch-wise sphere: a filter is active on {begin} % of the patches at the start and on "
-        f"{end} % at the end; {dead} % of the filters are active on none."
+        f"Patch-wise sphere: a filter is active on {begin} of the patches at step 0, on {low} at "
+        f"the least, after step {least['step']:,}, and on {end} at the end, after step "
+        f"{last['step']:,}; {_percent(last['dead_share'])} of the filters are active on none. "
+        f"{_fall_text(way)}"
     )
+
+
+def _fall_text(way):
+    """Say by which step half of the fall of the activation rate was over, and what followed."""
+    rates = way["mean_activation_rate"]
+    if rates.min() == rates.iloc[0]:
+        return "The rate was never below its start."
+    half = way[rates <= (rates.iloc[0] + rates.min()) / 2].iloc[0]
+    rose = ", and it rose after its least" if rates.iloc[-1] > rates.min() else ""
+    return (
+        f"Half of the fall was over after step {half['step']:,} of {way['step'].max():,}, at a "
+        f"training loss of {number_text(half['loss'])}{rose}."
+    )
+
+
+def _percent(share):
+    return f"{number_text(100 * share)} %"
 
 
 def _flat_excess_sentence(last):
@@ -270,6 +315,8 @@ def images_sentences(study, ends):
     return [
         *_ratio_sentences(results),
         *(_images_excess_sentence(row) for _, row in ends.iterrows()),
+        "Images: the teacher and the test images are the same in all repeats, so that intervals "
+        "speak of training images, noise and initial weights only.",
         _edge_sentence("Images", results),
     ]
 

@@ -7,6 +7,7 @@ from typing import Any
 from sklcnn.datasets import SphereTeacher
 from sklcnn.estimators import match_parameters
 from sklcnn.studies.stability.runs import AbstractPart, Run, Samples
+from sklcnn.studies.tables import InvalidInputError
 from sklcnn.studies.trials import make_seeds
 
 __all__ = ["SphereSweep"]
@@ -123,24 +124,25 @@ class SphereSweep(AbstractPart):
         for name in ("networks", "dimensions", "sizes"):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
-                raise ValueError(f"{name}={values!r} must hold at least one value, each once.")
+                raise InvalidInputError(name, f"{values!r} must hold some values, each once.")
         if unknown := [one for one in self.networks if one not in NETWORKS]:
-            raise ValueError(f"networks holds {unknown[0]!r}: it may hold {', '.join(NETWORKS)}.")
+            known = ", ".join(NETWORKS)
+            raise InvalidInputError("networks", f"holds {unknown[0]!r}; it may hold {known}.")
         self._check_patches()
 
     def _check_patches(self):
         """Refuse patches that do not fill the inputs."""
         for d in self.dimensions:
-            _check_divides("patch_size", self.patch_size, "dimensions", d)
+            _check_divides("patch_size", self.patch_size, d)
         if not self._compares:
             return
         if self._middle not in self.dimensions:
-            raise ValueError(
-                f"compared_dimension={self.compared_dimension} must be one of "
-                f"dimensions={self.dimensions}."
+            raise InvalidInputError(
+                "compared_dimension",
+                f"{self.compared_dimension!r} must be one of dimensions={self.dimensions}.",
             )
         for m in self._other_sizes:
-            _check_divides("patch_sizes", m, "compared_dimension", self._middle)
+            _check_divides("patch_sizes", m, self._middle)
 
     @property
     def _middle(self):
@@ -207,12 +209,13 @@ class SphereSweep(AbstractPart):
         return Run(labels, estimator, samples, d // m)
 
 
-def _check_divides(name, patch_size, of, n_features):
+def _check_divides(name, patch_size, n_features):
     """Refuse patches that leave features unseen, and a patch of all of them."""
     if n_features % patch_size or n_features == patch_size:
-        raise ValueError(
-            f"{name}={patch_size} must divide {of}={n_features}, with two patches at least; "
-            f"{_divisor_near(n_features, patch_size)} would do."
+        raise InvalidInputError(
+            name,
+            f"{patch_size} must divide the dimension {n_features}, with two patches at least; "
+            f"{_divisor_near(n_features, patch_size)} would do.",
         )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from joblib import delayed, parallel_config
 
 from sklcnn.plotting import StabilityDisplay
+from sklcnn.studies.stability.floor import constant_gaps, floor_shares
 from sklcnn.studies.stability.means import means
 from sklcnn.studies.stability.runs import LABELS, AbstractPart, Run, follow
 from sklcnn.studies.stability.slopes import fit_slopes
@@ -39,14 +40,16 @@ class StabilityStudy:
     results : pandas.DataFrame
         The last row of each run, with ``relative_excess``, the excess over the variance of the
         target, which is 1 for the best constant prediction; ``gap_before``, the gap at the
-        milestone before; and ``gap_change``, by how much it has changed since, as a share of the
-        gap: small if training has settled.
+        milestone before; ``gap_change``, by how much it has changed since, as a share of the gap:
+        small if training has settled; and ``constant_gap``, the gap of the mean of the training
+        targets on the same samples, which is the chance of the sample and not learning.
     slopes : pandas.DataFrame
         Slopes of gap and excess over n on the sphere, in logarithms: one row for each ``network``,
         ``quantity``, ``n_features`` and ``patch_size``, with a 95 % interval ``low`` to ``high``
         over ``repeats``, the range ``n_min`` to ``n_max``; ``slope_before``, that of the gap at the
-        milestone before, for the same reason as ``gap_change``; and the slope of ``theory``, of its
-        guarantee for the gap. NaN where there is none.
+        milestone before, for the same reason as ``gap_change``; ``floor_share``, the share of the
+        gaps in the fit that are not above the ``constant_gap`` of their run; and the slope of
+        ``theory``, of its guarantee for the gap. NaN where there is none.
     dimension_slopes : pandas.DataFrame
         The same over the dimension, at each n, with the range ``d_min`` to ``d_max``; of
         ``relative_excess`` too.
@@ -115,7 +118,7 @@ def stability_study(
     checkpoint: str | Path | None = None,
     verbose: bool = False,
 ) -> StabilityStudy:
-    """Train networks at the edge of stability, and measure how well they generalise.
+    """Train networks at the edge of stability, and measure how well they generalize.
 
     Parameters
     ----------
@@ -126,7 +129,8 @@ def stability_study(
         does one after the other, on all cores or on the GPU.
     checkpoint : str, path or None, default=None
         Directory in which finished groups are kept. A study that finds them there goes on with
-        them, also with more networks, sizes or dimensions than before.
+        them, also with more networks or dimensions than before. On the sphere a group holds all
+        repeats, so that another number of them trains anew; more sizes may.
     verbose : bool, default=False
         Whether to show a progress bar on standard error.
 
@@ -150,7 +154,9 @@ def stability_study(
 
     Training ends after a number of steps, not where it has settled: see ``gap_change``. Networks
     that learn the noise slowly, such as those with few parameters for many samples, then have a
-    small gap for this reason alone.
+    small gap for this reason alone. No gap is known better than up to the chance of its sample: a
+    constant has one of about the variance of the noisy targets times :math:`\\sqrt{2 / n}`, see
+    ``constant_gap``.
 
     At the edge of stability rounding errors grow, and the order of sums may differ from run to run:
     with the same seed the first steps agree to all digits that matter, the last ones on average.
@@ -176,7 +182,8 @@ def stability_study(
         progress.expect(sum(call.cost for call in calls))
         progress.stage("training")
         trajectories = _follow_all(calls, progress, n_jobs, checkpoint)
-    results = _summarise(trajectories)
+    runs = [run for call in calls for run in call.group]
+    results = _summarize(trajectories, constant_gaps(runs))
     sphere = results[results["part"] == "sphere"]
     return StabilityStudy(
         trajectories=trajectories,
@@ -228,7 +235,7 @@ def _follow_all(calls, progress, n_jobs, checkpoint):
     return pd.concat([found[number] for number in range(len(calls))], ignore_index=True)
 
 
-def _summarise(trajectories):
+def _summarize(trajectories, constants):
     """Return the last row of each run, with what follows from its way there."""
     runs = trajectories.groupby(list(LABELS), sort=False)
     results = runs.tail(1).reset_index(drop=True)
@@ -236,19 +243,21 @@ def _summarise(trajectories):
     results = results.merge(before, how="left", on=list(LABELS), validate="one_to_one")
     results["relative_excess"] = results["excess"] / results["target_variance"]
     results["gap_change"] = (results["gap"] - results["gap_before"]) / results["gap"]
-    return results
+    return results.merge(constants, how="left", on=list(LABELS), validate="one_to_one")
 
 
 def _slopes(results):
-    """Slopes over n on the sphere, beside those of the milestone before and those of theory."""
+    """Slopes over n on the sphere, beside those of the milestone before, floor and theory."""
     within = ["network", "n_features", "patch_size"]
     found = fit_slopes(results, ["gap", "excess"], "n_samples", within)
     found = found.rename(columns={"n_samples_min": "n_min", "n_samples_max": "n_max"})
     before = fit_slopes(results, ["gap_before"], "n_samples", within).assign(quantity="gap")
     before = before.rename(columns={"slope": "slope_before"})[[*within, "quantity", "slope_before"]]
     found = found.merge(before, how="left", on=[*within, "quantity"])
+    shares = floor_shares(results, "n_samples", within).assign(quantity="gap")
+    found = found.merge(shares, how="left", on=[*within, "quantity"])
     theory = [_theory(row) for row in found.itertuples()]
-    ends = ["n_min", "n_max", "slope_before"]
+    ends = ["n_min", "n_max", "slope_before", "floor_share"]
     return found[[*SLOPES, *ends]].assign(theory=np.array(theory, dtype=float))
 
 

@@ -172,7 +172,7 @@ def _depth_table(found):
         (
             row.scheme,
             _depth_text(row),
-            f"-{_share(row.last_drop)}",
+            f"-{_share(row.last_drop)}" if np.isfinite(row.last_drop) else "",
             "yes" if row.converged else "no",
             _ratio_text(row) if np.isfinite(row.ratio_low) else "",
             row.depth_verdict,

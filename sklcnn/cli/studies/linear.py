@@ -1,0 +1,53 @@
+"""The study ``linear``: where gradient descent takes linear networks."""
+
+from sklcnn.cli.mistakes import mistakes_at
+from sklcnn.cli.options import add_output, add_seed, given, whole
+from sklcnn.cli.studies.running import add_quick, run_study
+
+__all__ = ["add_linear"]
+
+_OPTIONS = {"features": "n_features", "samples": "n_samples", "depths": "depths"}
+
+
+def add_linear(studies):
+    """Add the study.
+
+    Parameters
+    ----------
+    studies : argparse action
+        Of the verb ``study``.
+    """
+    verb = studies.add_parser(
+        "linear",
+        help="which margin do linear networks make large?",
+        description="Full, convolutional and diagonal linear networks of several depths on the "
+        "same samples, beside predictors of largest margin in the norms that theory has for them "
+        "(arXiv 1806.00468).",
+    )
+    verb.set_defaults(run=_linear, jobs=None)  # one fleet
+    add = verb.add_argument
+    add("--depths", nargs="+", type=whole, metavar="N", help="layers (default: 1 2 3 4)")
+    add("--features", type=whole, metavar="N", help="features of a sample (default: 16)")
+    add("--samples", type=whole, metavar="N", help="samples (default: 5)")
+    add_quick(verb)
+    add_seed(verb)
+    add_output(verb, "sklcnn-study-linear")
+
+
+def _linear(arguments):
+    """Run the study."""
+    from sklcnn.studies.linear import report
+    from sklcnn.studies.linear.plan import make_linear_plan
+    from sklcnn.studies.linear.study import carry_out
+    from sklcnn.studies.output import save_linear
+
+    asked = {_OPTIONS.get(name, name): value for name, value in given(arguments, *_OPTIONS).items()}
+    quick = report.QUICK if arguments.quick else {}
+    with mistakes_at({name: f"--{option}" for option, name in _OPTIONS.items()}):
+        plan = make_linear_plan(**quick | asked)
+    return run_study(
+        arguments,
+        run=lambda n_jobs: carry_out(plan, verbose=True),
+        save=save_linear,
+        report=report,
+    )
