@@ -7,6 +7,7 @@ import pytest
 import skorch.callbacks
 import torch
 import torch.nn.functional as F
+from sklearn.base import BaseEstimator
 
 from sklcnn import CNNClassifier, CNNRegressor, FCNClassifier, FCNRegressor, sharpness
 from sklcnn.datasets import make_dsd
@@ -45,7 +46,7 @@ def descend(module, optimizer, n_steps=7):
         (Adam(), lambda p: torch.optim.Adam(p, lr=0.01)),
         (Adam(0.7, 0.9, epsilon=1e-3), lambda p: torch.optim.Adam(p, 0.01, (0.7, 0.9), 1e-3)),
     ],
-    ids=repr,
+    ids=lambda one: repr(one) if isinstance(one, BaseEstimator) else "torch",
 )
 def test_solvers_oracle_torch_optim(solver, oracle):
     ours, theirs = Quadratic(), Quadratic()

@@ -68,7 +68,7 @@ def fisher_selectivity(
     See Also
     --------
     patch_clusters : The clusters, to use them for several networks.
-    sklcnn.inspection.alignment : How well filters found a known signal.
+    sklcnn.alignment : How well filters found a known signal.
 
     Notes
     -----

@@ -138,7 +138,7 @@ def stability_report(
 
     See Also
     --------
-    sklcnn.inspection.sharpness : The sharpness of any network and loss.
+    sklcnn.sharpness : The sharpness of any network and loss.
     sklcnn.theory.path_norm_bound : The bound, and where it comes from.
     sklcnn.theory.weighted_path_norm : What is bounded.
 
