@@ -14,10 +14,11 @@ from scipy import stats
 from sklcnn.cli import main
 from sklcnn.plotting import FAMILY_STYLES, StabilityDisplay
 from sklcnn.plotting.stability import stability_png
+from sklcnn.studies.intervals import t_interval
 from sklcnn.studies.stability import StabilityStudy
 from sklcnn.studies.stability import runs as study_runs
 from sklcnn.studies.stability.image_files import read_image_file
-from sklcnn.studies.stability.means import at_end, means, t_interval
+from sklcnn.studies.stability.means import at_end, means
 from sklcnn.studies.stability.report import statements, text_tables
 from sklcnn.studies.stability.wording import compared, interval_text, number_text
 from sklcnn.studies.tables import InvalidInputError

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from sklcnn.plotting import ComparisonDisplay
 from sklcnn.studies.curves import Factor, sample_efficiency
+from sklcnn.studies.intervals import t_interval
 from sklcnn.studies.plan import INGREDIENTS
 from sklcnn.studies.verdicts import control_sentence, verdict_sentence
 
@@ -183,15 +183,10 @@ def _floor(baseline, n_test):
 
 def _control_verdict(change):
     """Judge the change of the FCN's scores, (n_sizes, n_repeats), by a t interval over repeats."""
-    by_repeat = change.mean(axis=0)
-    n_repeats, mean = len(by_repeat), float(by_repeat.mean())
-    half = np.inf
-    if n_repeats > 1:
-        error = by_repeat.std(ddof=1) / np.sqrt(n_repeats)
-        half = float(stats.t.ppf(0.975, n_repeats - 1) * error)
-    return control_sentence(
-        mean, mean - half, mean + half, float(np.abs(change.mean(axis=1)).max())
-    )
+    mean, low, high = t_interval(change.mean(axis=0))
+    if np.isnan(low):  # of a single repeat
+        low, high = -np.inf, np.inf
+    return control_sentence(mean, low, high, float(np.abs(change.mean(axis=1)).max()))
 
 
 def _table(results):

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from sklcnn.plotting import DegreesDisplay
 from sklcnn.studies.checkpoints import stream_remembered
 from sklcnn.studies.curves import sample_efficiency
 from sklcnn.studies.degrees_plan import LEARNING_RATES, make_degrees_plan
 from sklcnn.studies.fits import stream_fits
+from sklcnn.studies.intervals import t_interval
 from sklcnn.training.progress import FitProgress
 
 __all__ = ["EFFECTS", "DegreesOfSharing", "carry_out", "degrees_of_sharing"]
@@ -349,13 +349,8 @@ def _row(samples, cells, chosen, outcome):
 
 
 def _interval(values):
-    """Mean with a t interval over repeats, (n_repeats,); without ends for a single repeat."""
-    values = np.asarray(values)
-    mean, half = float(values.mean()), np.nan
-    if len(values) > 1:
-        error = values.std(ddof=1) / np.sqrt(len(values))
-        half = float(stats.t.ppf(0.975, len(values) - 1) * error)
-    return pd.Series({"mean": mean, "low": mean - half, "high": mean + half})
+    """Mean over repeats, (n_repeats,), with its interval."""
+    return pd.Series(t_interval(values), ["mean", "low", "high"])
 
 
 def _effects(plan, results, floor):

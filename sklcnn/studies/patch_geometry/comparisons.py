@@ -2,7 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+
+from sklcnn.studies.intervals import t_interval
 
 __all__ = ["CONVERGED", "OTHER_DIMENSION", "summarize"]
 
@@ -74,7 +75,7 @@ def _describe(scheme, found):
 def _depth(depths):
     """Mean depth with its interval over seeds, and whether more directions would lower it."""
     steps = depths.columns.to_numpy()
-    mean, low, high = _interval(depths[steps[-1]], 1 - _LEVEL)
+    mean, low, high = t_interval(depths[steps[-1]], level=_LEVEL)
     before, last = depths[steps[-2]].mean(), depths[steps[-1]].mean()
     with np.errstate(invalid="ignore", divide="ignore"):
         drop = 1 - (last / before) ** (1 / np.log2(steps[-1] / steps[-2]))  # of a whole doubling
@@ -100,7 +101,9 @@ def _compare_depths(depths, reference, n_comparisons):
     with np.errstate(invalid="ignore", divide="ignore"):  # depths of zero have no ratio
         logs = np.log(depths) - np.log(reference)
         half = np.exp(logs[steps[-2]].mean())
-        ratio, low, high = np.exp(_interval(logs[steps[-1]], (1 - _LEVEL) / n_comparisons))
+        last, level = logs[steps[-1]], 1 - (1 - _LEVEL) / n_comparisons
+        known = last.notna().all()  # or some seeds alone would decide
+        ratio, low, high = np.exp(t_interval(last, level=level) if known else (np.nan,) * 3)
     verdict = "within noise"
     if not np.isfinite([low, high]).all():
         verdict = "unknown"
@@ -113,13 +116,3 @@ def _compare_depths(depths, reference, n_comparisons):
         "half_ratio": half,
         "depth_verdict": verdict,
     }
-
-
-def _interval(values, risk):
-    """Mean with the ends of a t interval; NaN for a single value."""
-    values = np.asarray(values, dtype=float)
-    mean, half = values.mean(), np.nan
-    if len(values) > 1:
-        error = values.std(ddof=1) / np.sqrt(len(values))
-        half = stats.t.ppf(1 - risk / 2, len(values) - 1) * error
-    return np.array([mean, mean - half, mean + half])

@@ -1,11 +1,11 @@
 """Means over repeats, with intervals."""
 
 import numpy as np
-from scipy.special import stdtrit
 
+from sklcnn.studies.intervals import t_interval
 from sklcnn.studies.stability.runs import LABELS
 
-__all__ = ["CONFIGURATION", "QUANTITIES", "at_end", "means", "t_interval"]
+__all__ = ["CONFIGURATION", "QUANTITIES", "at_end", "means"]
 
 CONFIGURATION = tuple(name for name in LABELS if name != "repeat")
 """Columns that name what is repeated."""
@@ -70,43 +70,3 @@ def at_end(trajectories):
     """
     last = trajectories.groupby("part")["step"].transform("max")
     return means(trajectories[trajectories["step"] == last])
-
-
-def t_interval(values, *, logarithmic=False):
-    """Return a mean and the ends of its 95 % interval by Student's t.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_repeats,)
-        NaN are left out.
-    logarithmic : bool, default=False
-        Whether to average logarithms: a geometric mean. It is 0 if a value is 0, without an
-        interval, since that of the logarithms has no ends; and NaN if one is negative.
-
-    Returns
-    -------
-    mean, low, high : float
-        The ends are NaN for fewer than two values.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklcnn.studies.stability.means import t_interval
-    >>> mean, low, high = t_interval(np.array([1.0, 4.0]), logarithmic=True)
-    >>> mean
-    2.0
-    >>> round(low * high, 6)
-    4.0
-    """
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return (np.nan,) * 3
-    if logarithmic:
-        if (values <= 0).any():
-            return (np.nan if (values < 0).any() else 0.0, np.nan, np.nan)
-        return tuple(float(np.exp(end)) for end in t_interval(np.log(values)))
-    mean = float(values.mean())
-    if len(values) < 2:
-        return mean, np.nan, np.nan
-    half = stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values))
-    return mean, mean - half, mean + half

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklcnn.studies.stability.means import t_interval
+from sklcnn.studies.intervals import t_interval
 from sklcnn.studies.stability.wording import compared, interval_text, number_text
 
 __all__ = ["bound_sentences", "flat_sentences", "images_sentences", "sphere_sentences"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from sklcnn.studies.stability.means import t_interval
+from sklcnn.studies.intervals import t_interval
 
 __all__ = ["fit_slopes"]
 
