@@ -40,7 +40,7 @@ def add_stability(studies):
         "and sharpness of FCN, LCN and CNN on the sphere; a CNN that learns noise by heart on the "
         "patch-wise sphere; and regression on images with a local teacher (arXiv 2603.04807). By "
         "default this takes about an hour on two cores: the sphere 20 to 30 minutes, three runs on "
-        "the patch-wise sphere about 8 minutes each, digits about 10 minutes a repeat. Begin with "
+        "the patch-wise sphere about 4 minutes each, digits about 10 minutes a repeat. Begin with "
         "--quick, which takes less than a minute, or with one of the --parts.",
     )
     verb.set_defaults(run=_stability)
