@@ -3,6 +3,8 @@
 import os
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # before scipy is imported
+# Workers and the processes that they start would otherwise compete for the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
