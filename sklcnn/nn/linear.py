@@ -7,6 +7,7 @@ them conserves.
 
 import copy
 import math
+from abc import abstractmethod
 from itertools import pairwise
 
 import torch
@@ -60,17 +61,17 @@ class AbstractLinearNetwork(nn.Module):
         }
         return other
 
+    @abstractmethod
     def coef(self):
         """Return the product of the layers, (..., n_features)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def conserved(self):
         """Return what a gradient flow keeps: arrays, one for each pair of neighbouring layers.
 
         They have the leading axes of the parameters in front. Finite steps change them by as much
         as they leave the flow.
         """
-        raise NotImplementedError
 
     def extend(self, X):
         """Return X: no columns are added."""
