@@ -20,17 +20,25 @@ from sklcnn.nn.losses import LOGARITHMS, MeanLoss
 from sklcnn.theory import check_separable, fourier_coef
 from sklcnn.theory.linear_networks.penalties import check_kernel_size
 from sklcnn.theory.linear_networks.spectra import check_input_shape
-from sklcnn.training import BacktrackingDescent, GradientDescent, NormalizedDescent
+from sklcnn.training import (
+    BacktrackingDescent,
+    GradientDescent,
+    NormalizedDescent,
+    ProxLinearDescent,
+)
 
 __all__ = ["LinearNetworkClassifier"]
 
 # By step: the solver, and whether it goes down the logarithm of the mean loss or the loss itself.
 STEPS = {
     "loss_scaled": (BacktrackingDescent, True),
+    "prox_linear": (ProxLinearDescent, True),
     "normalized": (NormalizedDescent, True),
     "constant": (GradientDescent, False),
 }
 RECORDS_PER_DECADE = 10
+# Where prox-linear steps end: beyond, shares of the samples in the loss are lost to rounding.
+LARGEST_MARGIN = 1e9
 
 
 def _trains_in_parts(network):
@@ -68,20 +76,24 @@ class LinearNetworkClassifier(AbstractClassifier):
         Scale of the initial layers: entries of the initial predictor have the standard deviation
         ``init_scale ** depth``. Small values come closer to the limits above, but wake up late;
         from depth 2 on, zero would never move.
-    step : {"loss_scaled", "constant", "normalized"}, default="loss_scaled"
+    step : {"loss_scaled", "prox_linear", "constant", "normalized"}, default="loss_scaled"
         Gradient steps that lower the logarithm of the loss by a number that is adapted, and are
         taken back where they leave the gradient flow
-        (:class:`~sklcnn.training.BacktrackingDescent`); plain steps on the loss, with which margins
-        grow like the logarithm of their number; steps of constant length
+        (:class:`~sklcnn.training.BacktrackingDescent`): margins grow like their number. Implicit
+        steps along the same flow, with which margins grow exponentially, at the cost of the
+        gradients of all samples (:class:`~sklcnn.training.ProxLinearDescent`). Plain steps on the
+        loss, with which margins grow like the logarithm of their number. Steps of constant length
         (:class:`~sklcnn.training.NormalizedDescent`).
     learning_rate_init : float, default=0.1
-        How much the first loss-scaled step lowers the logarithm of the loss; the rate of constant
-        steps; the length of normalized ones.
+        How much the first loss-scaled step lowers the logarithm of the loss; the length of
+        prox-linear steps as a share of the weights, which is shortened where that is too long; the
+        rate of constant steps; the length of normalized ones.
     max_iter : int, default=1000
         Largest number of evaluations of loss and gradient; a step that is taken back has cost one.
     target_margin : float, default=None
         Training ends where the loss proves that every sample has at least this margin
-        :math:`y f(x)`; None trains for ``max_iter`` steps.
+        :math:`y f(x)`; None trains for ``max_iter`` steps, prox-linear ones to a margin of 1e9 at
+        most, beyond which a float64 cannot tell how samples share the loss.
     device : str, default="auto"
         "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
     random_state : int, RandomState instance or None, default=None
@@ -279,10 +291,13 @@ class LinearNetworkClassifier(AbstractClassifier):
 
         A mean is at least the share of a sample times its loss.
         """
-        if self.target_margin is None or samples is None:
+        margin = self.target_margin
+        if margin is None and self.step == "prox_linear":
+            margin = LARGEST_MARGIN
+        if margin is None or samples is None:
             return None
         weight = np.ones(len(samples)) if samples.weight is None else samples.weight
-        margin = torch.tensor([[self.target_margin]], dtype=torch.float64)
+        margin = torch.tensor([[margin]], dtype=torch.float64)
         largest = LOGARITHMS[self.loss](margin, 1.0).item() + np.log(weight.min() / weight.sum())
         return largest if logarithm else np.exp(largest)
 

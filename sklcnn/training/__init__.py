@@ -5,6 +5,7 @@ from sklcnn.training.batches import outputs
 from sklcnn.training.curvature import SharpnessRecorder
 from sklcnn.training.descent import BacktrackingDescent, NormalizedDescent
 from sklcnn.training.jobs import Job, Samples, Trained
+from sklcnn.training.prox_linear import ProxLinearDescent
 from sklcnn.training.solvers import (
     SGD,
     SOLVERS,
@@ -27,6 +28,7 @@ __all__ = [
     "GradientDescent",
     "Job",
     "NormalizedDescent",
+    "ProxLinearDescent",
     "Samples",
     "SharpnessRecorder",
     "Trained",

@@ -11,6 +11,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 from sklcnn.nn import PatchNetwork
+from sklcnn.nn.gradients import loss_and_gradients
 from sklcnn.theory import stability_threshold, two_step_constants
 from sklcnn.training.operations import add_scaled, is_zero, mix, scale, shift
 
@@ -79,6 +80,10 @@ class AbstractSolver(BaseEstimator):
 
     def attempt(self, parameters, states):
         """Take a step on trial, before the loss is evaluated."""
+
+    def evaluate(self, states, network, mean_loss, inputs, target, weight, space):
+        """Return mean loss, outputs and gradients, as `sklcnn.nn.gradients` does."""
+        return loss_and_gradients(network, mean_loss, inputs, target, weight, space)
 
     def judge(self, parameters, gradients, states, learning_rate, loss):
         """Keep the step on trial or take it back; return the loss of what is left."""

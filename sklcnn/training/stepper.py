@@ -63,6 +63,15 @@ class Stepper(torch.optim.Optimizer):
         """Take a step on trial, if the solver does so, before the loss is evaluated."""
         self._solver.attempt(self._trained, self._states())
 
+    def evaluate(self, network, mean_loss, inputs, target, weight, space):
+        """Return mean loss and outputs of a network; its parameters get their gradients."""
+        samples = inputs, target, weight
+        found = self._solver.evaluate(self._states(), network, mean_loss, *samples, space)
+        loss, outputs, gradients = found
+        for parameter, gradient in zip(self._trained, gradients, strict=True):
+            parameter.grad = gradient
+        return loss, outputs
+
     @torch.no_grad()
     def judge(self, loss):
         """Keep the step on trial or take it back, with the loss and the gradients at hand.

@@ -18,7 +18,7 @@ from skorch.callbacks import PrintLog
 from skorch.helper import predefined_split
 from skorch.utils import TeeGenerator
 
-from sklcnn.nn.gradients import Workspace, loss_and_gradients
+from sklcnn.nn.gradients import Workspace
 from sklcnn.nn.losses import MeanLoss
 from sklcnn.training.batches import Batches, chunk_size
 from sklcnn.training.callbacks import EpochHook, Stopping, StopTraining, Tolerances
@@ -391,12 +391,9 @@ class Trainer(NeuralNet):
         """Take one step on a batch."""
         inputs, (target, weight) = batch
         self.optimizer_.attempt()
-        loss, y_pred, gradients = loss_and_gradients(
+        loss, y_pred = self.optimizer_.evaluate(
             self.module_, self.criterion_, inputs, target, weight, self.space_
         )
-        parameters = self.optimizer_.param_groups[0]["params"]  # without a walk over the module
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
         loss = self.optimizer_.judge(loss)
         if self.callbacks_:
             named = TeeGenerator(self.get_all_learnable_params())
