@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 import sklcnn
 from sklcnn import CNNClassifier, FCNClassifier, LCNClassifier
 from sklcnn.datasets import make_dsd
-from sklcnn.training import GradientDescent, trainer
+from sklcnn.training import GradientDescent, running
 from sklcnn.training.progress import FitProgress
 from sklcnn.training.stacks import spread
 
@@ -44,13 +44,13 @@ def dsd():
 @pytest.fixture
 def stacks(monkeypatch):
     """Sizes of the stacks that are trained."""
-    sizes, train = [], trainer._train
+    sizes, train = [], running._train
 
     def count(jobs, cancelled):
         sizes.append(len(jobs))
         return train(jobs, cancelled)
 
-    monkeypatch.setattr(trainer, "_train", count)
+    monkeypatch.setattr(running, "_train", count)
     return sizes
 
 

@@ -4,8 +4,10 @@ from sklcnn.training.backend import fit_many, fleet, train_one
 from sklcnn.training.batches import outputs
 from sklcnn.training.curvature import SharpnessRecorder
 from sklcnn.training.descent import BacktrackingDescent, NormalizedDescent
+from sklcnn.training.devices import resolve_device
 from sklcnn.training.jobs import Job, Samples, Trained
 from sklcnn.training.prox_linear import ProxLinearDescent
+from sklcnn.training.running import train
 from sklcnn.training.solvers import (
     SGD,
     SOLVERS,
@@ -16,7 +18,7 @@ from sklcnn.training.solvers import (
     make_solver,
 )
 from sklcnn.training.stacks import make_stack
-from sklcnn.training.trainer import make_net, resolve_device, train
+from sklcnn.training.trainer import make_net
 from sklcnn.training.translation import Translation
 
 __all__ = [

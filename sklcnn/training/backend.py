@@ -16,7 +16,7 @@ from joblib import Parallel, delayed, parallel_config, register_parallel_backend
 from joblib.parallel import ParallelBackendBase, get_active_backend
 
 from sklcnn.training.rendezvous import FleetOptions, Rendezvous
-from sklcnn.training.trainer import train
+from sklcnn.training.running import train
 
 __all__ = ["FleetBackend", "fit_many", "fleet", "train_one"]
 

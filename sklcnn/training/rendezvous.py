@@ -12,8 +12,8 @@ import torch
 from joblib import Parallel, cpu_count, parallel_config
 
 from sklcnn.training.progress import FitProgress
+from sklcnn.training.running import train_stacks
 from sklcnn.training.stacks import group_jobs, is_large
-from sklcnn.training.trainer import train_stacks
 
 __all__ = ["FleetOptions", "Rendezvous"]
 

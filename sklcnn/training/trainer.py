@@ -1,4 +1,4 @@
-"""The one door to skorch: jobs in, trained modules out.
+"""The one door to skorch: a stack of jobs in, trained modules out.
 
 skorch's training loop runs with its hooks and callbacks, over data that stay on the device: no
 DataLoader, no hidden validation split, no default callbacks, one host synchronisation an epoch. One
@@ -6,13 +6,9 @@ net and a stack of nets run through the same lines.
 """
 
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from itertools import repeat
 
 import numpy as np
 import torch
-from joblib import delayed
 from skorch import NeuralNet
 from skorch.callbacks import PrintLog
 from skorch.helper import predefined_split
@@ -25,116 +21,12 @@ from sklcnn.training.callbacks import EpochHook, Stopping, StopTraining, Toleran
 from sklcnn.training.divergence import describe_divergence, keep_start
 from sklcnn.training.history import EpochHistory, LossCurves, Snapshots
 from sklcnn.training.jobs import Samples, Trained
-from sklcnn.training.stacks import group_jobs, is_large, make_stack, spread
 from sklcnn.training.stepper import Stepper
 
-__all__ = ["Trainer", "make_net", "resolve_device", "train", "train_stacks"]
+__all__ = ["Trainer", "make_net"]
 
 # A stack is compacted when no more than this share of its members still trains.
 COMPACT_SHARE = 0.75
-
-
-def train(jobs):
-    """Train every job; those that agree in everything but numbers train in one stack.
-
-    Parameters
-    ----------
-    jobs : list of Job
-        Each module may be trained in place.
-
-    Returns
-    -------
-    outcomes : list of Trained or Exception
-        In the order of the jobs. A job that fails has the exception that it met, a ValueError that
-        names the learning rate if its loss became infinite or NaN; the others are not touched.
-    """
-    n_threads = torch.get_num_threads()
-    groups = group_jobs(jobs, n_threads=n_threads)
-    stacks = [[jobs[position] for position in group] for group in groups]
-    outcomes = [None] * len(jobs)
-    for group, found in zip(groups, train_stacks(stacks, n_threads), strict=True):
-        for position, outcome in zip(group, found, strict=True):
-            outcomes[position] = outcome
-    return outcomes
-
-
-def train_stacks(stacks, n_threads, cancelled=None, workers=None):
-    """Train stacks and yield what came of each.
-
-    Parameters
-    ----------
-    stacks : list of lists of Job
-        Jobs that may share a stack.
-    n_threads : int
-        Cores to use. Several stacks train side by side, one core each: threads of one stack wait
-        for each other at every step, and badly so on a busy machine.
-    cancelled : callable or None, default=None
-        Asked at every epoch; training is given up when it returns True.
-    workers : joblib.Parallel or None, default=None
-        Trains stacks side by side and generates what it returns; None trains them here.
-
-    Yields
-    ------
-    outcomes : list of Trained or Exception
-        Of one stack.
-    """
-    stacks = spread(stacks)
-    if workers is not None:
-        yield from workers(delayed(_train)(stack, None) for stack in stacks)
-        return
-
-    def train_on(stack, n_cores):
-        with _threads(n_cores):
-            return _train(stack, cancelled)
-
-    small = [len(stack) > 1 and not is_large(stack) for stack in stacks]
-    if any(small) or min(n_threads, len(stacks)) == 1:
-        yield from map(train_on, stacks, (1 if is_small else n_threads for is_small in small))
-    else:
-        with ThreadPoolExecutor(min(n_threads, len(stacks))) as pool:
-            yield from pool.map(train_on, stacks, repeat(1))
-
-
-@contextmanager
-def _threads(number):
-    """Let torch use a number of threads in this one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _train(jobs, cancelled):
-    """Train jobs in one stack, or one by one if the stack as a whole cannot be trained."""
-    try:
-        stack = make_stack(jobs)
-        net = make_net(stack, cancelled).initialize()
-        if jobs[0].solver_state is not None:
-            net.optimizer_.load_state(jobs[0].solver_state)
-        with _denormals_flushed():
-            return net.run(stack.samples)
-    except Exception as error:
-        if len(jobs) == 1:
-            return [error]
-        return [outcome for job in jobs for outcome in _train([job], cancelled)]
-
-
-@contextmanager
-def _denormals_flushed():
-    """Round numbers below the normal range to zero: processors are many times slower on them.
-
-    Moments of Adam and outputs of saturated losses pass through that range. The setting belongs to
-    the thread, and is left as it was found.
-    """
-    tiny = torch.tensor(torch.finfo(torch.float32).tiny)
-    before = (tiny / 2).item() == 0
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(before)
 
 
 def make_net(stack, cancelled=None):
@@ -475,37 +367,6 @@ def _draw(own, n_samples, generator, translation):
         return order, None
     shifts = translation.draw(own, generator)
     return order, torch.cat([shifts, shifts.new_zeros(n_samples - own, 2)])
-
-
-def resolve_device(device):
-    """Return the torch device that a name stands for.
-
-    Parameters
-    ----------
-    device : str
-        "auto" is CUDA if there is one, else the CPU.
-
-    Returns
-    -------
-    device : torch.device
-        An available device.
-
-    Raises
-    ------
-    ValueError
-        If the name is not a device, or the device is not available here.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=device)
-        return torch.device(device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"device={device!r} is not available ({reason}); use 'auto', 'cpu', 'cuda', 'cuda:1' "
-            "or 'mps'."
-        ) from error
 
 
 def _batch_weight(target, weight):
