@@ -17,6 +17,7 @@ from .images import (
 )
 from .patterns import KPattern, SignedOneHot, Textures
 from .rotations import RotatedLaw
+from .sparse_spectrum import SparseSpectrum
 from .sphere import (
     BallMixtureTeacher,
     BallTeacher,
@@ -47,6 +48,7 @@ __all__ = [
     "ReplacedPatch",
     "RotatedLaw",
     "SignedOneHot",
+    "SparseSpectrum",
     "SphereTeacher",
     "Textures",
     "Vocabulary",

@@ -3,6 +3,7 @@
 from .certificates import Stationarity, stationarity
 from .layers import balanced_layers, end_to_end_coef
 from .penalties import coef_norm, weight_penalty
+from .robustness import adversarial_perturbation, robust_error, robust_radius
 from .separability import check_separable
 from .solutions import MaxMargin, max_margin, stationary_points
 from .spectra import fourier_coef
@@ -10,12 +11,15 @@ from .spectra import fourier_coef
 __all__ = [
     "MaxMargin",
     "Stationarity",
+    "adversarial_perturbation",
     "balanced_layers",
     "check_separable",
     "coef_norm",
     "end_to_end_coef",
     "fourier_coef",
     "max_margin",
+    "robust_error",
+    "robust_radius",
     "stationarity",
     "stationary_points",
     "weight_penalty",
