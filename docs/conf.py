@@ -41,6 +41,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "plot_gallery": True,
+    "parallel": 2,  # pages at a time
 }
 
 html_theme = "pydata_sphinx_theme"
