@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 
 from sklcnn.estimators.base import AbstractNetwork
+from sklcnn.inspection.networks import check_network, encode_samples
 from sklcnn.nn.curvature import GaussNewton, Hessian
 from sklcnn.nn.eigenvalues import TraceEstimate, estimate_trace, lanczos
 from sklcnn.nn.losses import MeanLoss
@@ -337,12 +337,7 @@ def hessian_trace(
 
 def _check_convention(estimator, convention):
     """Check the estimator too, whose loss decides; return the factor on that loss."""
-    check_is_fitted(estimator)
-    if not isinstance(estimator, AbstractNetwork):
-        raise ValueError(
-            f"estimator={estimator!r} has no training loss that could be differentiated; a fitted "
-            "network of sklcnn does, of a pipeline its last step."
-        )
+    check_network(estimator, lacking="training loss that could be differentiated")
     _check_choice("convention", convention, CONVENTIONS)
     if convention == "half" and estimator.loss != "squared_error":
         raise ValueError(
@@ -361,7 +356,7 @@ def _make_operator(estimator, X, y, sample_weight, matrix, dtype):
             f"estimator={estimator!r} has parameters that are not finite, so its loss has no "
             "curvature: train it with a smaller learning_rate_init."
         )
-    samples = estimator._encode(estimator._check_samples(X, y, sample_weight, reset=False))
+    samples = encode_samples(estimator, X, y, sample_weight)
     parts = (samples.X, samples.target, samples.weight)
     loss, kind = MeanLoss(estimator.loss), {"dtype": getattr(torch, dtype)}
     operator = MATRICES[matrix](estimator.module_, loss, *parts, **kind)

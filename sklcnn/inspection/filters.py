@@ -2,11 +2,11 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from sklcnn.datasets import DynamicSignal
 from sklcnn.estimators.base import AbstractNetwork
 from sklcnn.estimators.families import FullyConnected
+from sklcnn.inspection.networks import check_network
 
 __all__ = ["MISALIGNED", "alignment"]
 
@@ -92,12 +92,7 @@ def _signal_of(law):
 
 def _first_layer(estimator):
     """Return filters and connectivity of the hidden layer that sees the input."""
-    check_is_fitted(estimator)
-    if not isinstance(estimator, AbstractNetwork):
-        raise ValueError(
-            f"estimator={estimator!r} has no filters; a fitted network does, of a pipeline its "
-            "last step."
-        )
+    check_network(estimator, lacking="filters")
     filters, patches = estimator.filters_, estimator.patch_indices_
     if isinstance(filters, list):
         filters, patches = filters[0], patches[0]

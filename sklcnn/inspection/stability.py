@@ -10,7 +10,7 @@ from sklearn.base import is_classifier
 
 from sklcnn.estimators.base import AbstractNetwork
 from sklcnn.inspection.curvature import hessian_spectrum
-from sklcnn.inspection.networks import check_network, cut_patches
+from sklcnn.inspection.networks import check_network, cut_patches, encode_samples
 from sklcnn.nn import PatchNetwork
 from sklcnn.nn.losses import MeanLoss
 from sklcnn.theory import (
@@ -176,7 +176,7 @@ def stability_report(
     sharpness, residual = float(spectrum.eigenvalues[0]), float(spectrum.residuals[0])
     loss = training_loss(estimator, X, y)
     # (n_samples, n_patches, patch_size)
-    patches = cut_patches(_encode_samples(estimator, X, y).X, estimator.patch_indices_)
+    patches = cut_patches(encode_samples(estimator, X, y).X, estimator.patch_indices_)
     inner, biases, outer = _read_units(estimator)
     radius = float(np.sqrt(np.einsum("slm,slm->sl", patches, patches, dtype=float).max()))
     norm = bound = np.nan
@@ -240,18 +240,13 @@ def training_loss(estimator: AbstractNetwork, X: ArrayLike, y: ArrayLike) -> flo
     True
     """
     check_network(estimator)
-    samples = _encode_samples(estimator, X, y)
+    samples = encode_samples(estimator, X, y)
     target = torch.as_tensor(samples.target, dtype=torch.float64)
     weight = samples.weight
     if weight is not None:
         weight = torch.as_tensor(weight, dtype=torch.float64)
     found = torch.from_numpy(outputs(estimator.module_, samples.X))
     return MeanLoss(estimator.loss)(found, target, weight).item()
-
-
-def _encode_samples(estimator, X, y):
-    """Return inputs and coded targets as training sees them."""
-    return estimator._encode(estimator._check_samples(X, y, None, reset=False))
 
 
 def _read_units(estimator):
