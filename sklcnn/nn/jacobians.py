@@ -1,4 +1,4 @@
-"""The gradient of every sample's loss, where a mean is not enough."""
+"""The gradient of every sample's loss on a linear network, where a mean is not enough."""
 
 import torch
 
@@ -12,13 +12,13 @@ def log_losses_and_jacobians(network, mean_loss, inputs, target, weight=None):
 
     Parameters
     ----------
-    network : Module
-        With ``respond``; its parameters may have a leading axis of members.
+    network : AbstractLinearNetwork
+        Its parameters may have a leading axis of members.
     mean_loss : MeanLoss
         Of which the logarithms are those of the terms: it is the logarithm of the sum of their
         exponentials. With one output, "log_loss" or "exponential".
-    inputs : Tensor
-        As ``network.cut`` returns them.
+    inputs : Tensor of shape (..., n_samples, n_features)
+        Samples.
     target : Tensor of shape (..., n_samples, 1)
         Coded targets.
     weight : Tensor of shape (..., n_samples) or None, default=None
@@ -34,17 +34,12 @@ def log_losses_and_jacobians(network, mean_loss, inputs, target, weight=None):
         For every parameter its gradients, (..., n_samples, *shape), those of samples of weight zero
         as if they had another one.
     """
-    outputs = network.respond(inputs)
+    coef = network.coef()
+    outputs = (inputs @ coef.detach()[..., None]).requires_grad_()
     losses = LOGARITHMS[mean_loss.loss](outputs, target)
-    n_samples = losses.shape[-1]
-    each = torch.eye(n_samples, dtype=losses.dtype, device=losses.device)
-    each = each.reshape(n_samples, *[1] * (losses.dim() - 1), n_samples)
-    rows = torch.autograd.grad(
-        losses,
-        list(network.parameters()),
-        each.expand(n_samples, *losses.shape),
-        is_grads_batched=True,
-    )
+    (slopes,) = torch.autograd.grad(losses.sum(), outputs)
+    pulls = (slopes * inputs).movedim(-2, 0)  # on the coefficients, (n_samples, ..., n_features)
+    rows = torch.autograd.grad(coef, list(network.parameters()), pulls, is_grads_batched=True)
     weight = torch.ones_like(losses) if weight is None else weight
     shares = (weight / weight.sum(dim=-1, keepdim=True)).log()
     members = losses.dim() - 1
