@@ -37,6 +37,7 @@ STEPS = {
     "constant": (GradientDescent, False),
 }
 RECORDS_PER_DECADE = 10
+RECORDED_STEP = 10  # and its multiples, of prox-linear steps, whose margins grow exponentially
 # Where prox-linear steps end: beyond, shares of the samples in the loss are lost to rounding.
 LARGEST_MARGIN = 1e9
 
@@ -121,7 +122,7 @@ class LinearNetworkClassifier(AbstractClassifier):
         Unitary discrete Fourier transform of ``coef_``, raveled.
     record_iters_ : ndarray of shape (n_records,)
         Epochs after which training was looked at: 0, which is the start, then about ten a decade,
-        and the last.
+        of prox-linear steps every tenth besides, and the last.
     margin_ : ndarray of shape (n_records,)
         Smallest margin of a training sample then.
     direction_ : ndarray of shape (n_records, n_features)
@@ -282,9 +283,17 @@ class LinearNetworkClassifier(AbstractClassifier):
     def _job(self, module, n_train, **training):
         """Return a job with the parameters of this estimator."""
         solver, logarithm = STEPS[self.step]
-        snapshots = _record_epochs(training.get("max_iter", self.max_iter))
+        snapshots = self._record_epochs(training.get("max_iter", self.max_iter))
         job = super()._job(module, n_train, logarithm=logarithm, snapshots=snapshots, **training)
         return replace(job, solver=solver(loss_tol=self._loss_tol(job.samples, logarithm)))
+
+    def _record_epochs(self, max_iter):
+        """Return the start, and the epochs that are looked at besides the last."""
+        exponents = np.arange(RECORDS_PER_DECADE * np.log10(max_iter) + 1) / RECORDS_PER_DECADE
+        epochs = np.rint(10**exponents).astype(int)
+        if self.step == "prox_linear":
+            epochs = np.append(epochs, np.arange(RECORDED_STEP, max_iter + 1, RECORDED_STEP))
+        return 0, *np.unique(epochs[epochs <= max_iter]).tolist()
 
     def _loss_tol(self, samples, logarithm):
         """Return the loss at and below which every sample has the target margin.
@@ -364,13 +373,6 @@ class _Look(NamedTuple):
     direction: np.ndarray  # (n_features,)
     balance: float
     alignment: float
-
-
-def _record_epochs(max_iter):
-    """Return the start and about ten epochs a decade."""
-    exponents = np.arange(RECORDS_PER_DECADE * np.log10(max_iter) + 1) / RECORDS_PER_DECADE
-    epochs = np.unique(np.rint(10**exponents).astype(int))
-    return 0, *epochs[epochs <= max_iter].tolist()
 
 
 def _logarithms(losses):
