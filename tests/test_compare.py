@@ -17,9 +17,9 @@ import sklcnn
 from sklcnn.plotting import FAMILY_STYLES, stack_png
 from sklcnn.studies import plan as planning
 from sklcnn.studies.compare import InterruptedStudyError, carry_out
-from sklcnn.studies.output import ResultDirectory, save, save_unfinished
+from sklcnn.studies.output import ResultDirectory
 from sklcnn.studies.plan import make_plan
-from sklcnn.studies.report import report_html, text_tables
+from sklcnn.studies.report import report_html, save, save_unfinished, text_tables
 from sklcnn.studies.tables import InvalidInputError
 from sklcnn.training.progress import FitProgress
 
@@ -406,6 +406,19 @@ def test_claimed_directory_goes_away_if_nothing_was_written(tmp_path):
     directory.claim()
     directory.release()
     assert not directory.path.exists()
+
+
+def test_contract_files_that_only_an_earlier_study_had_are_removed(tmp_path):
+    directory = ResultDirectory(tmp_path)
+    assert directory.save({"a.csv": b"1", "a.png": b"2", "b.csv": b""}) == [
+        "a.csv",
+        "a.png",
+        "b.csv",
+    ]
+    (tmp_path / "notes.txt").write_text("mine")
+    assert directory.save({"a.csv": b"3", "a.png": None, "c.csv": None}) == ["a.csv"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.csv", "b.csv", "notes.txt"]
+    assert (tmp_path / "a.csv").read_bytes() == b"3"
 
 
 def test_finished_study_is_saved(fake_found, tmp_path):

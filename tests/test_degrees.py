@@ -1,5 +1,6 @@
 """The plane between FCN, LCN and CNN: cells, intervals, checkpoints, the picture, the command."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,7 +17,9 @@ from sklcnn.datasets import make_dsd
 from sklcnn.patches import region_groups, tiled_groups
 from sklcnn.plotting import FAMILY_STYLES, DegreesDisplay, degrees_png
 from sklcnn.studies import degrees, degrees_of_sharing, degrees_report
+from sklcnn.studies.checkpoints import stream_remembered
 from sklcnn.studies.degrees_plan import make_degrees_plan
+from sklcnn.studies.fits import Outcome
 from sklcnn.studies.tables import InvalidInputError
 
 X, Y = load_digits(n_class=3, return_X_y=True)
@@ -240,6 +243,24 @@ def test_contract_fits_of_another_study_are_not_taken(count, tmp_path, change):
     degrees_of_sharing(X, Y, **tiny, checkpoint=path)
     degrees_of_sharing(**{"X": X, "y": Y} | tiny | change, checkpoint=path)
     assert count == [24, 6, 24, 6]
+
+
+def test_contract_equal_fits_are_done_once_and_told_of_twice(plan, tmp_path):
+    path, first = tmp_path / "fits.csv", plan.search_tasks()[0]
+    tasks, fitted = [first, replace(first, key="again"), replace(first, key="o", y=1 - first.y)], []
+
+    def fit(tasks):
+        fitted.extend(task.key for task in tasks)
+        yield from (Outcome(task.key, 0.1 + len(fitted), 1 / 3, 7) for task in tasks)
+
+    found = list(stream_remembered(tasks, fit, path))
+    assert fitted == [first.key, "o"]
+    assert found == [Outcome(task.key, 2.1, 1 / 3, 7) for task in tasks]
+    scores = [line.split(",")[1:] for line in path.read_text().splitlines()]
+    assert scores == [["2.1", "0.3333333333333333", "7"]] * 2
+    again = list(stream_remembered(tasks, fit, path))
+    assert sorted(again, key=str) == sorted(found, key=str)
+    assert len(fitted) == 2
 
 
 # --- errors --------------------------------------------------------------------------------------

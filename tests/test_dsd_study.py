@@ -17,12 +17,13 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from sklcnn import __version__
 from sklcnn.cli import main
 from sklcnn.studies import DsdPlan, DsdStudy, dsd_study
 from sklcnn.studies import dsd as dsd_module
-from sklcnn.studies.dsd_report import displays, statements, text_tables
-from sklcnn.studies.output import ResultDirectory, save_dsd
-from sklcnn.studies.pages import TextTable, study_html, table_html
+from sklcnn.studies.dsd_report import displays, make_report, statements, text_tables
+from sklcnn.studies.output import ResultDirectory
+from sklcnn.studies.pages import StudyReport, TextTable, study_html, table_html
 from sklcnn.theory import sample_complexity_rate
 
 TINY = DsdPlan.quick(
@@ -421,7 +422,7 @@ class References(HTMLParser):
 
 
 def test_files_of_a_study(study, tmp_path):
-    save_dsd(ResultDirectory(tmp_path), study)
+    ResultDirectory(tmp_path).save(make_report(study).files())
     names = sorted(file.name for file in tmp_path.iterdir())
     assert names == [
         *("first.csv", "report.html", "results.csv", "samples_needed.png", "trials.csv")
@@ -442,9 +443,18 @@ def test_files_of_a_study(study, tmp_path):
 
 def test_study_without_searches_has_no_picture(study, tmp_path):
     directory = ResultDirectory(tmp_path)
-    save_dsd(directory, made_up(first=study.first))
+    directory.save(make_report(made_up(first=study.first)).files())
     assert not (tmp_path / "samples_needed.png").exists()
     assert "<img" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_contract_files_of_a_report():
+    table = pd.DataFrame({"n": [1], "score": [0.5]})
+    report = StudyReport("T", "L", {"a": table, "b": None}, "p", None, ["S"], [])
+    files = report.files()
+    assert list(files) == ["a.csv", "b.csv", "p.png", "report.html"]
+    assert (files["a.csv"], files["b.csv"], files["p.png"]) == (b"n,score\n1,0.5\n", None, None)
+    assert files["report.html"].decode() == study_html("T", "L", ["S"], b"", [], __version__)
 
 
 def test_page_escapes_what_it_is_given():

@@ -66,7 +66,7 @@ def _compare(arguments):
     """Run the verb."""
     from sklcnn.studies.compare import carry_out
     from sklcnn.studies.fits import default_jobs
-    from sklcnn.studies.output import save, save_unfinished
+    from sklcnn.studies.report import save, save_unfinished
     from sklcnn.training.progress import FitProgress
 
     plans = _plans(arguments)

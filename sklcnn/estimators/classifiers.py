@@ -87,8 +87,8 @@ class AbstractClassifier(ClassifierMixin, AbstractNetwork):
             self.classes_ = np.unique(y if classes is None else classes)
             if len(self.classes_) < 2:
                 raise ValueError(
-                    f"y holds one class only ({self.classes_.item()!r}); a classifier needs at least "
-                    "two classes."
+                    f"y holds one class only ({self.classes_.item()!r}); a classifier needs at "
+                    "least two classes."
                 )
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(

@@ -1,13 +1,39 @@
-"""What the study beyond the paper says: sentences and tables."""
+"""What the study beyond the paper says: sentences, tables and files."""
 
 import numpy as np
 
-from sklcnn.studies.pages import TextTable
+from sklcnn.plotting import ratio_png
+from sklcnn.studies.pages import StudyReport, TextTable
 from sklcnn.studies.variants import FAMILIES
 
-__all__ = ["statements", "text_tables"]
+__all__ = ["make_report", "statements", "text_tables"]
 
 VERDICTS = ("persists", "shrinks", "vanishes", "reverses", "undecided")
+
+
+def make_report(found):
+    """Return what the study tells.
+
+    Parameters
+    ----------
+    found : Beyond
+        What was found.
+
+    Returns
+    -------
+    report : StudyReport
+        Tables, picture and page.
+    """
+    return StudyReport(
+        title="What does the separation of CNN, LCN and FCN rest on?",
+        lead="One assumption of the theorems on the Dynamic Signal Distribution (arXiv 2403.15707) "
+        "is changed at a time: how many times the samples does one family then need of the other?",
+        tables={"results": found.results, "ratios": found.table},
+        picture="ratios",
+        png=ratio_png(found.display()),
+        statements=statements(found),
+        text_tables=text_tables(found),
+    )
 
 
 def statements(found):

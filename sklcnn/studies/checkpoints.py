@@ -1,12 +1,12 @@
 """Fits that are remembered in a file, so that a study that was interrupted can go on."""
 
-import csv
-from pathlib import Path
+from dataclasses import replace
 
 import joblib
 
 from sklcnn import __version__
 from sklcnn.studies.fits import Outcome
+from sklcnn.studies.records import stream_records
 
 __all__ = ["stream_remembered"]
 
@@ -21,9 +21,9 @@ def stream_remembered(tasks, stream, path=None):
     stream : callable
         Takes tasks and yields their outcomes, such as ``stream_fits``.
     path : str, path-like or None, default=None
-        Where outcomes are kept, one line each, written as soon as they are there. A task is
-        recognised by its estimator, its data, its rows and the version of the package, whatever
-        else has changed. None keeps none.
+        Where outcomes are kept, see :func:`sklcnn.studies.records.stream_records`; each is a line
+        of a CSV file. A task is recognised by its estimator, its data, its rows and the version of
+        the package, whatever else has changed. None keeps none.
 
     Yields
     ------
@@ -33,34 +33,28 @@ def stream_remembered(tasks, stream, path=None):
     if path is None:
         yield from stream(tasks)
         return
-    known, hashes = _read(path), {}
-    missing = {}
+    named, hashes = {}, {}
     for task in tasks:
-        name = _identify(task, hashes)
-        if name in known:
-            yield Outcome(task.key, *known[name])
-        else:
-            missing[task.key] = name, task
-    with Path(path).open("a", newline="", encoding="utf-8") as file:
-        for outcome in stream([task for _, task in missing.values()]):
-            numbers = outcome.score, outcome.seconds, outcome.n_parameters
-            csv.writer(file, lineterminator="\n").writerow([missing[outcome.key][0], *numbers])
-            file.flush()
-            yield outcome
+        named.setdefault(_identify(task, hashes), []).append(task)
+
+    def fit(missing):
+        first = {name: equals[0] for name, equals in missing.items()}
+        names = {task.key: name for name, task in first.items()}
+        for outcome in stream(list(first.values())):
+            yield names[outcome.key], outcome
+
+    for name, outcome in stream_records(named, fit, path, to_line=_to_csv, from_line=_from_csv):
+        for task in named[name]:
+            yield replace(outcome, key=task.key)
 
 
-def _read(path):
-    """Map names of fits to score, seconds and number of parameters; drop a line cut off."""
-    if not Path(path).exists():
-        return {}
-    text = Path(path).read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        Path(path).write_text(whole, encoding="utf-8")
-    return {
-        name: (float(score), float(seconds), int(n_parameters))
-        for name, score, seconds, n_parameters in csv.reader(whole.splitlines())
-    }
+def _to_csv(name, outcome):
+    return f"{name},{outcome.score},{outcome.seconds},{outcome.n_parameters}"
+
+
+def _from_csv(line):
+    name, score, seconds, n_parameters = line.split(",")
+    return name, Outcome(name, float(score), float(seconds), int(n_parameters))
 
 
 def _identify(task, hashes):

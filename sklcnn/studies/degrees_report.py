@@ -4,15 +4,17 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from sklearn.datasets import load_digits
 
 from sklcnn.datasets import make_dsd
+from sklcnn.plotting import degrees_png
 from sklcnn.studies.curves import Factor
-from sklcnn.studies.pages import TextTable
+from sklcnn.studies.pages import StudyReport, TextTable
 from sklcnn.studies.tables import InvalidInputError, read_table
 from sklcnn.studies.verdicts import factor_text, interval_text
 
-__all__ = ["QUICK", "embedded_data", "read_data", "statements", "text_tables"]
+__all__ = ["QUICK", "embedded_data", "make_report", "read_data", "statements", "text_tables"]
 
 # In small, to see that it runs; for data of any kind.
 QUICK = {"repeats": 2, "n_steps": 60, "learning_rates": (0.008, 0.032)}
@@ -83,6 +85,35 @@ def read_data(path):
                 return {"name": Path(path).stem} | parts
     table = read_table(path)
     return {"name": table.name, "X": table.X, "y": table.y}
+
+
+def make_report(found):
+    """Return what the study tells.
+
+    Parameters
+    ----------
+    found : list of DegreesOfSharing
+        One per data set.
+
+    Returns
+    -------
+    report : StudyReport
+        Tables, picture and page.
+    """
+    names = {"results": "results", "accuracy": "table", "effects": "effects"}
+    return StudyReport(
+        title="How much locality, how much weight sharing?",
+        lead="Networks with one hidden layer between fully connected, locally connected and "
+        "convolutional, all with as many hidden units: test accuracy by patch size and by the "
+        "number of groups of patches that share filters, mean and 95 % interval over repeats.",
+        tables={
+            file: pd.concat([getattr(one, name) for one in found]) for file, name in names.items()
+        },
+        picture="degrees",
+        png=degrees_png([one.display() for one in found]),
+        statements=statements(found),
+        text_tables=text_tables(found),
+    )
 
 
 def statements(found):

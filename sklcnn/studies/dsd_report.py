@@ -1,16 +1,42 @@
-"""What the Dynamic Signal Distribution study says: sentences, tables, pictures."""
+"""What the Dynamic Signal Distribution study says: sentences, tables, pictures, files."""
 
 import numpy as np
 
 from sklcnn.inspection.filters import MISALIGNED
-from sklcnn.plotting import SampleComplexityDisplay
-from sklcnn.studies.pages import TextTable
+from sklcnn.plotting import SampleComplexityDisplay, row_png
+from sklcnn.studies.pages import StudyReport, TextTable
 from sklcnn.theory import bayes_error, linear_error, linear_squared_risk, oracle_squared_risk
 
-__all__ = ["displays", "statements", "text_tables"]
+__all__ = ["displays", "make_report", "statements", "text_tables"]
 
 TITLES = {"patches": "over the number of patches", "size": "over the size of a patch"}
 METRICS = {"squared_risk": "population squared risk", "error": "zero-one error"}
+
+
+def make_report(study):
+    """Return what the study tells.
+
+    Parameters
+    ----------
+    study : DsdStudy
+        What was found.
+
+    Returns
+    -------
+    report : StudyReport
+        Tables, picture and page.
+    """
+    pictures = displays(study)
+    return StudyReport(
+        title="How many samples do CNN, LCN and FCN need?",
+        lead="A signal of either sign at a random place in noise (Dynamic Signal Distribution, "
+        "arXiv 2403.15707): samples at which half of all repeats reach the target.",
+        tables={"first": study.first, "results": study.table, "trials": study.trials},
+        picture="samples_needed",
+        png=row_png(pictures) if pictures else None,
+        statements=statements(study),
+        text_tables=text_tables(study),
+    )
 
 
 def displays(study):

@@ -1,4 +1,4 @@
-"""Pages that need nothing but themselves, and the tables on them."""
+"""What a study tells: pages that need nothing but themselves, and the tables on them."""
 
 import base64
 from dataclasses import dataclass
@@ -6,7 +6,11 @@ from html import escape
 from importlib import resources
 from string import Template
 
-__all__ = ["TextTable", "fill", "frame", "study_html", "table_html"]
+import pandas as pd
+
+from sklcnn import __version__
+
+__all__ = ["StudyReport", "TextTable", "fill", "frame", "study_html", "table_html"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,36 @@ class TextTable:
     title: str
     header: tuple[str, ...]
     rows: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class StudyReport:
+    """All that a study tells: tables for a machine, a picture, and a page for a reader."""
+
+    title: str  # of the page
+    lead: str  # what was asked and how
+    tables: dict[str, pd.DataFrame | None]  # by name; None for one that there is not this time
+    picture: str  # its name
+    png: bytes | None  # the picture, if there is one
+    statements: list[str]  # what was found
+    text_tables: list[TextTable]  # all numbers
+
+    def files(self) -> dict[str, bytes | None]:
+        """Return the files in which it is kept.
+
+        Returns
+        -------
+        files : dict of str to bytes or None
+            Contents by name: a CSV file for each table, the picture and ``report.html``; None for
+            one that there is not.
+        """
+        parts = self.title, self.lead, self.statements, self.png, self.text_tables
+        page = study_html(*parts, __version__).encode()
+        tables = {
+            f"{name}.csv": None if table is None else table.to_csv(index=False).encode()
+            for name, table in self.tables.items()
+        }
+        return tables | {f"{self.picture}.png": self.png, "report.html": page}
 
 
 def study_html(title, lead, statements, png, tables, version):
@@ -29,8 +63,8 @@ def study_html(title, lead, statements, png, tables, version):
         What was asked and how.
     statements : list of str
         What was found.
-    png : bytes
-        The picture, which is embedded.
+    png : bytes or None
+        The picture, which is embedded, if there is one.
     tables : list of TextTable
         All numbers.
     version : str

@@ -1,12 +1,28 @@
-"""Results that are remembered in a file, so that a study that was interrupted can go on."""
+"""Results that are remembered in files, so that a study that was interrupted can go on.
+
+Small results that come one by one are lines of one file, which :func:`stream_records` appends to. A
+result that is a table, and may come from another process, has a file of its own, see
+:func:`remember_table`: processes that finish at once do not write into each other's lines.
+"""
 
 import json
 from pathlib import Path
 
-__all__ = ["stream_records"]
+import pandas as pd
+
+__all__ = ["remember_table", "stream_records"]
 
 
-def stream_records(tasks, stream, path=None):
+def _to_json(name, record):
+    return json.dumps({"name": name} | record)
+
+
+def _from_json(line):
+    record = json.loads(line)
+    return record.pop("name"), record
+
+
+def stream_records(tasks, stream, path=None, *, to_line=_to_json, from_line=_from_json):
     """Yield the record of every task: from a file if it is there, else of doing it.
 
     Parameters
@@ -14,15 +30,18 @@ def stream_records(tasks, stream, path=None):
     tasks : dict of str to object
         What to do, by a name that says all that the record depends on, such as a hash of it.
     stream : callable
-        Takes some of the tasks and yields pairs of a name and a record: a dict of what JSON knows.
+        Takes some of the tasks and yields pairs of a name and a record.
     path : str, path-like or None, default=None
         Where records are kept, one line each, written as soon as they are there. None keeps none.
+    to_line, from_line : callable
+        Turn a name and a record into a line without its end, and back. By default a record is a
+        dict of what JSON knows.
 
     Yields
     ------
     name : str
         Of a task.
-    record : dict
+    record : dict, or what ``from_line`` returns
         What came of it, in any order.
 
     Examples
@@ -43,26 +62,63 @@ def stream_records(tasks, stream, path=None):
     if path is None:
         yield from stream(tasks)
         return
-    known = _read(Path(path))
+    known = dict(map(from_line, _read_lines(Path(path))))
     for name in tasks.keys() & known.keys():
         yield name, known[name]
     missing = {name: task for name, task in tasks.items() if name not in known}
-    if not missing:
-        return
-    with Path(path).open("a", encoding="utf-8") as file:
+    with Path(path).open("a", encoding="utf-8", newline="") as file:
         for name, record in stream(missing):
-            file.write(json.dumps({"name": name} | record) + "\n")
+            file.write(to_line(name, record) + "\n")
             file.flush()
             yield name, record
 
 
-def _read(path):
-    """Map names to records; drop a line that was cut off."""
+def _read_lines(path):
+    """Return the lines of a file, if there is one; drop one that was cut off, there too."""
     if not path.exists():
-        return {}
+        return []
     text = path.read_text(encoding="utf-8")
     whole = text[: text.rfind("\n") + 1]
     if whole != text:
         path.write_text(whole, encoding="utf-8")
-    records = [json.loads(line) for line in whole.splitlines()]
-    return {record.pop("name"): record for record in records}
+    return whole.splitlines()
+
+
+def remember_table(path, make):
+    """Return a table: from a file if it is there, else of making it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, whose name says all that the table depends on. It is written whole or not at all.
+    make : callable
+        Returns the table.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        As it was made, or as CSV gives it back.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import pandas as pd
+    >>> from sklcnn.studies.records import remember_table
+    >>> def make():
+    ...     print("making")
+    ...     return pd.DataFrame({"square": [4, 9]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "squares.csv")
+    ...     print([remember_table(path, make).square.tolist() for _ in range(2)])
+    making
+    [[4, 9], [4, 9]]
+    """
+    path = Path(path)
+    if path.exists():
+        return pd.read_csv(path)
+    table = make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    table.to_csv(part, index=False)
+    part.replace(path)
+    return table

@@ -1,15 +1,62 @@
-"""What a comparison says in text: its tables and its page."""
+"""What a comparison says in text: its tables, its page, its files."""
 
 import base64
 from html import escape
 
 import numpy as np
+import pandas as pd
 
-from sklcnn.plotting import FAMILY_STYLES
+from sklcnn import __version__
+from sklcnn.plotting import FAMILY_STYLES, stack_png
 from sklcnn.studies.pages import TextTable, fill, frame, table_html
 from sklcnn.studies.verdicts import factor_text, interval_text
 
-__all__ = ["report_html", "text_tables"]
+__all__ = ["report_html", "save", "save_unfinished", "text_tables"]
+
+
+def save(directory, comparisons):
+    """Write the files of a finished study: the table first, then the picture and the report.
+
+    Parameters
+    ----------
+    directory : ResultDirectory
+        Where.
+    comparisons : list of Comparison
+        One per data set.
+    """
+    directory.write("results.csv", _csv([comparison.results for comparison in comparisons]))
+    png = stack_png([comparison.display() for comparison in comparisons])
+    directory.write("curves.png", png)
+    directory.write("report.html", report_html(comparisons, png, __version__).encode())
+
+
+def save_unfinished(directory, comparisons, results):
+    """Write the table of an interrupted study; no picture of an earlier one is left beside it.
+
+    Parameters
+    ----------
+    directory : ResultDirectory
+        Where.
+    comparisons : list of Comparison
+        Those that were finished.
+    results : pandas.DataFrame or None
+        Finished fits of the one that was not.
+
+    Returns
+    -------
+    n_rows : int
+        Number of fits in the table.
+    """
+    frames = [comparison.results for comparison in comparisons]
+    frames += [] if results is None else [results]
+    directory.save({"results.csv": _csv(frames), "curves.png": None, "report.html": None})
+    return sum(map(len, frames))
+
+
+def _csv(frames):
+    """Join tables that are not empty, or keep the header of an empty one."""
+    filled = [frame for frame in frames if len(frame)] or frames[:1]
+    return pd.concat(filled).to_csv(index=False).encode()
 
 
 def text_tables(comparison):

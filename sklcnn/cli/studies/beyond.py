@@ -33,7 +33,6 @@ def _beyond(arguments):
     """Run the study."""
     from sklcnn.studies import beyond_report
     from sklcnn.studies.beyond import QUICK, beyond, check_beyond
-    from sklcnn.studies.output import save_beyond
 
     asked = given(arguments, "variants", "noise", "repeats", "n_max")
     asked = (QUICK if arguments.quick else {}) | asked
@@ -41,6 +40,5 @@ def _beyond(arguments):
         arguments,
         check=lambda: check_beyond(**asked),
         run=lambda n_jobs: beyond(**asked, n_jobs=n_jobs, verbose=True),
-        save=save_beyond,
-        report=beyond_report,
+        make_report=beyond_report.make_report,
     )

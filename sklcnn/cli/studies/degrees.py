@@ -49,7 +49,6 @@ def add_degrees(studies):
 def _degrees(arguments):
     """Run the study."""
     from sklcnn.studies import degrees, degrees_report
-    from sklcnn.studies.output import save_degrees
     from sklcnn.training.progress import FitProgress
 
     plans = _plans(arguments)
@@ -59,7 +58,7 @@ def _degrees(arguments):
             return [degrees.carry_out(plan, progress, n_jobs, checkpoint) for plan in plans]
 
     return run_study(
-        arguments, run=resumable(arguments, run), save=save_degrees, report=degrees_report
+        arguments, run=resumable(arguments, run), make_report=degrees_report.make_report
     )
 
 

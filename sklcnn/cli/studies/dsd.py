@@ -49,7 +49,6 @@ def add_dsd(studies):
 def _dsd(arguments):
     """Run the study."""
     from sklcnn.studies import dsd, dsd_report
-    from sklcnn.studies.output import save_dsd
 
     names = ("experiments", "metrics", "noise", "repeats", "n_max", "selection")
     asked = given(arguments, *names)
@@ -58,6 +57,5 @@ def _dsd(arguments):
         arguments,
         check=lambda: dsd.check_plan(plan),
         run=lambda n_jobs: dsd.dsd_study(plan, n_jobs=n_jobs, verbose=True),
-        save=save_dsd,
-        report=dsd_report,
+        make_report=dsd_report.make_report,
     )

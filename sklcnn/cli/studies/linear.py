@@ -39,7 +39,6 @@ def _linear(arguments):
     from sklcnn.studies.linear import report
     from sklcnn.studies.linear.plan import make_linear_plan
     from sklcnn.studies.linear.study import carry_out
-    from sklcnn.studies.output import save_linear
 
     asked = {_OPTIONS.get(name, name): value for name, value in given(arguments, *_OPTIONS).items()}
     quick = report.QUICK if arguments.quick else {}
@@ -48,6 +47,5 @@ def _linear(arguments):
     return run_study(
         arguments,
         run=lambda n_jobs: carry_out(plan, verbose=True),
-        save=save_linear,
-        report=report,
+        make_report=report.make_report,
     )

@@ -52,7 +52,6 @@ def add_patches(studies):
 
 def _patches(arguments):
     """Run the study."""
-    from sklcnn.studies.output import save_patches
     from sklcnn.studies.patch_geometry import report, study
 
     plan = _plan(arguments)
@@ -65,8 +64,7 @@ def _patches(arguments):
     return run_study(
         arguments,
         run=resumable(arguments, run, "schemes", "checkpoint.jsonl"),
-        save=save_patches,
-        report=report,
+        make_report=report.make_report,
     )
 
 

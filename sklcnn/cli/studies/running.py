@@ -18,7 +18,7 @@ def add_quick(verb):
     verb.add_argument("--quick", action="store_true", help="in small, to see that it runs")
 
 
-def run_study(arguments, run, save, report, check=None):
+def run_study(arguments, run, make_report, check=None):
     """Check, run, save and show a study.
 
     Parameters
@@ -27,10 +27,8 @@ def run_study(arguments, run, save, report, check=None):
         With ``jobs``, ``out`` and ``overwrite``.
     run : callable
         Takes the number of jobs and returns what was found.
-    save : callable
-        Takes the directory and what was found, and returns the names of the files.
-    report : module
-        With ``statements`` and ``text_tables`` of what was found.
+    make_report : callable
+        Takes what was found and returns a StudyReport.
     check : callable or None, default=None
         Raises a ValueError before anything is written if the study cannot be run.
 
@@ -49,12 +47,13 @@ def run_study(arguments, run, save, report, check=None):
     directory = claim(arguments)
     try:
         found = run(arguments.jobs or default_jobs("cpu"))
-        files = save(directory, found)
+        report = make_report(found)
+        files = directory.save(report.files())
     finally:
         directory.release()
     console = open_console()
-    show_tables(console, report.text_tables(found))
-    for sentence in report.statements(found):
+    show_tables(console, report.text_tables)
+    for sentence in report.statements:
         console.print(f"- {sentence}")
     console.print(f"Written to {directory.path}: {', '.join(files)}")
     return 0

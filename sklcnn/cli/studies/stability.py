@@ -72,7 +72,6 @@ def add_stability(studies):
 def _stability(arguments):
     """Run the study."""
     from sklcnn.studies.fits import default_jobs
-    from sklcnn.studies.output import save_stability
     from sklcnn.studies.stability import check_parts, report, stability_study
 
     places = {field: f"--{option.replace('_', '-')}" for option, field in _FIELDS.items()}
@@ -93,8 +92,7 @@ def _stability(arguments):
         arguments,
         check=check,
         run=resumable(arguments, run, "trainings", _KEPT),
-        save=save_stability,
-        report=report,
+        make_report=report.make_report,
     )
 
 

@@ -1,14 +1,43 @@
-"""What a study of patch schemes says: sentences and tables."""
+"""What a study of patch schemes says: sentences, tables and files."""
 
 import numpy as np
 
-from sklcnn.studies.pages import TextTable
+from sklcnn.plotting.schemes import schemes_png
+from sklcnn.studies.pages import StudyReport, TextTable
 from sklcnn.studies.patch_geometry.comparisons import CONVERGED, OTHER_DIMENSION
 
-__all__ = ["QUICK", "statements", "text_tables"]
+__all__ = ["QUICK", "make_report", "statements", "text_tables"]
 
 # In small, to see that it runs.
 QUICK = {"n_directions": 64, "n_reference": 5_000, "n_queries": 1_000}
+
+
+def make_report(found):
+    """Return what the study tells.
+
+    Parameters
+    ----------
+    found : PatchStudy
+        What was found.
+
+    Returns
+    -------
+    report : StudyReport
+        Tables, picture and page.
+    """
+    return StudyReport(
+        title="How flat and how deep are the patches of images?",
+        lead=f"Patches of {found.settings['patch_text']} of {found.settings['n_samples']:,} "
+        "images, each channel with mean 0 and variance 1, as a cloud of points: how many principal "
+        "components hold 90 % of the variance (elbow), and how deep points lie by random "
+        "half-spaces. Large learning rates keep networks from fitting single patches where the "
+        "cloud is flat and deep (arXiv 2510.18120, 2603.04807).",
+        tables={"results": found.results, "convergence": found.convergence, "summary": found.table},
+        picture="schemes",
+        png=schemes_png(found.display()),
+        statements=statements(found),
+        text_tables=text_tables(found),
+    )
 
 
 def statements(found):

@@ -1,6 +1,7 @@
-"""What the study below the edge of stability says: sentences and tables."""
+"""What the study below the edge of stability says: sentences, tables and files."""
 
-from sklcnn.studies.pages import TextTable
+from sklcnn.plotting import stability_png
+from sklcnn.studies.pages import StudyReport, TextTable
 from sklcnn.studies.stability.means import at_end, means
 from sklcnn.studies.stability.sentences import (
     bound_sentences,
@@ -10,11 +11,41 @@ from sklcnn.studies.stability.sentences import (
 )
 from sklcnn.studies.stability.wording import interval_text, number_text
 
-__all__ = ["statements", "text_tables"]
+__all__ = ["make_report", "statements", "text_tables"]
 
+TABLES = ("results", "trajectories", "slopes", "dimension_slopes", "patch_slopes", "certificates")
 PARTS = {"sphere": "sphere", "flat": "patch-wise sphere", "images": "images"}
 NAMES = {"n_features": "features", "patch_size": "patch", "n_samples": "n"}
 WORDS = {"n": "n", "d": "the number of features d", "m": "the patch size m"}
+
+
+def make_report(study):
+    """Return what the study tells.
+
+    Parameters
+    ----------
+    study : StabilityStudy
+        What was found.
+
+    Returns
+    -------
+    report : StudyReport
+        Tables, picture and page.
+    """
+    tables = {name: getattr(study, name) for name in TABLES}
+    return StudyReport(
+        title="Does the edge of stability help networks that see small patches?",
+        lead="Gradient descent with a large constant rate keeps networks flat. On the sphere "
+        "flatness is to hold back networks with shared filters on small patches, but not fully "
+        "connected ones; where every patch has norm 1 it holds back neither (arXiv 2603.04807). "
+        "Excess risk is shown beside the variance of the target, which is that of a constant "
+        "predictor; intervals are 95 % over repeats.",
+        tables={name: table if len(table) else None for name, table in tables.items()},
+        picture="stability",
+        png=stability_png(study.display()),
+        statements=statements(study),
+        text_tables=text_tables(study),
+    )
 
 
 def statements(study):

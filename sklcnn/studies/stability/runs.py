@@ -4,6 +4,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from sklcnn import __version__
 from sklcnn.estimators import CNNRegressor, FCNRegressor, LCNRegressor
 from sklcnn.estimators.base import AbstractNetwork
 from sklcnn.inspection import stability_report
+from sklcnn.studies.records import remember_table
 from sklcnn.studies.tables import InvalidInputError
 from sklcnn.studies.trajectories import follow_training
 from sklcnn.studies.trials import make_seeds
@@ -209,12 +211,15 @@ def follow(group, *, n_steps, per_decade=2, tol=1e-2, checkpoint=None):
         One row for each run and milestone, step 0 among them: labels, ``step``, ``loss`` and the
         columns of ``MEASURES``. A run that diverges ends with an infinite loss.
     """
-    file = None
-    if checkpoint is not None:
-        settings = (__version__, n_steps, per_decade, tol, [_identify(run) for run in group])
-        file = Path(checkpoint, f"{joblib.hash(settings)}.csv")
-        if file.exists():
-            return pd.read_csv(file)
+    options = {"n_steps": n_steps, "per_decade": per_decade, "tol": tol}
+    if checkpoint is None:
+        return _train(group, **options)
+    name = joblib.hash((__version__, *options.values(), [_identify(run) for run in group]))
+    return remember_table(Path(checkpoint, f"{name}.csv"), partial(_train, group, **options))
+
+
+def _train(group, n_steps, per_decade, tol):
+    """Return the trajectories of runs that are trained now."""
     trajectories = follow_training(
         [run.estimator for run in group],
         [run.samples.X for run in group],
@@ -227,13 +232,7 @@ def follow(group, *, n_steps, per_decade=2, tol=1e-2, checkpoint=None):
     labels = pd.DataFrame([dict(run.labels) for run in group])
     # Where all runs diverge at once, some measures are in no row.
     trajectories = trajectories.reindex(columns=["run", "step", "loss", *MEASURES])
-    trajectories = labels.join(trajectories.set_index("run"), how="right").reset_index(drop=True)
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        trajectories.to_csv(part, index=False)
-        part.replace(file)  # whole or not at all
-    return trajectories
+    return labels.join(trajectories.set_index("run"), how="right").reset_index(drop=True)
 
 
 def _identify(run):
