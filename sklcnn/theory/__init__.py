@@ -5,12 +5,14 @@ from .dynamic_signal import bayes_error, bayes_squared_risk, log_odds
 from .flat_interpolators import FlatInterpolator, flat_interpolator
 from .gauss_newton import gauss_newton_bound
 from .linear_networks import (
+    ConvergencePower,
     MaxMargin,
     Stationarity,
     adversarial_perturbation,
     balanced_layers,
     check_separable,
     coef_norm,
+    convergence_power,
     end_to_end_coef,
     fourier_coef,
     max_margin,
@@ -35,6 +37,7 @@ from .threshold_errors import threshold_network_error
 from .threshold_networks import soft_threshold_moments, threshold_network_squared_risk
 
 __all__ = [
+    "ConvergencePower",
     "FlatInterpolator",
     "MaxMargin",
     "NetworkRisks",
@@ -48,6 +51,7 @@ __all__ = [
     "check_separable",
     "coef_norm",
     "connected_network_risks",
+    "convergence_power",
     "critical_noise",
     "end_to_end_coef",
     "flat_interpolator",
