@@ -4,7 +4,7 @@ Two tables, each with the accuracy on test samples (mean and standard deviation 
 seconds of one fit, and the trained parameters. A seed draws the training and test samples (not of
 ``--images``, which come with a test set), the initial weights and the mini-batches.
 
-* Equal budget: on one data set every network sees the same inputs, centred and scaled by one mean
+* Equal budget: on one data set every network sees the same inputs, centered and scaled by one mean
   and one deviation of the training set, and makes the same number of Adam steps on mini-batches of
   32. The learning rate of each is the best of three on a quarter of the training set of the first
   seed (of its first 2,000 samples; of fewer than 1,000, on three such quarters). A row with shifts
@@ -15,7 +15,7 @@ seconds of one fit, and the trained parameters. A seed draws the training and te
 
 Data: scikit-learn's digits; 40 classes of smooth small pictures with 5 training images each
 ("blobs"), and the same moved by up to four pixels ("moved"); signals that hold one of four
-templates at any place ("templates"); with ``--images`` an NPZ file of colour images.
+templates at any place ("templates"); with ``--images`` an NPZ file of color images.
 
 Run: ``python benchmarks/bench_accuracy.py [--seeds 5] [--images FILE.npz] [--data ...] [--quick]``
 """
@@ -60,7 +60,7 @@ class Sample:
 
     @property
     def standardized(self):
-        """The same, centred and scaled by one mean and one deviation for all features."""
+        """The same, centered and scaled by one mean and one deviation for all features."""
         mean, deviation = self.X_train.mean(), self.X_train.std()
         X_train, X_test = ((X - mean) / deviation for X in (self.X_train, self.X_test))
         return Sample(X_train, self.y_train, X_test, self.y_test)
@@ -261,7 +261,7 @@ def run_first_try(tasks, n_seeds, only=None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--images", metavar="FILE.npz", help="colour images, training and test set")
+    parser.add_argument("--images", metavar="FILE.npz", help="color images, training and test set")
     parser.add_argument("--data", nargs="+", help="only these data sets")
     parser.add_argument("--networks", nargs="+", help="only these, with the row without shifts")
     parser.add_argument("--tables", nargs="+", default=["budget", "first"], help="only these")

@@ -42,7 +42,7 @@ columns = ["variant", "name", "ratio", "low", "high", "verdict"]
 print(found.table[columns].round(1).to_string(index=False))
 
 # %%
-# Left, what sharing is worth (LCN over CNN); right, what locality is worth (FCN over LCN). The grey
+# Left, what sharing is worth (LCN over CNN); right, what locality is worth (FCN over LCN). The gray
 # bar is the law of the paper.
 
 found.plot()

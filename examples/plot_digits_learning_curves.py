@@ -1,8 +1,8 @@
 """
-On centred digits a convolutional network saves a third of the samples
+On centered digits a convolutional network saves a third of the samples
 ======================================================================
 
-Handwritten digits are the favourite of convolutional networks. But scikit-learn's have 8 x 8 pixels
+Handwritten digits are the favorite of convolutional networks. But scikit-learn's have 8 x 8 pixels
 and lie in the middle of their images. How many samples does a convolutional network save here, and
 which ingredient saves them?
 """
@@ -100,7 +100,7 @@ plt.show()
 # scikit-learn cannot be told apart, as it should be.
 #
 # This is far from the factors of ten elsewhere in this gallery, where a pattern may be anywhere.
-# These digits lie in the middle of few pixels, so that a network has no need to recognise the same
+# These digits lie in the middle of few pixels, so that a network has no need to recognize the same
 # stroke in many places. The savings are read off pairs of networks on the same splits, and so their
 # intervals are narrower than those at the left suggest; test sets of the five splits overlap, which
 # makes them a little too narrow. At 800 samples LCN and CNN differ by less than their intervals.

@@ -17,7 +17,7 @@ from sklcnn.datasets import DynamicSignal
 from sklcnn.theory import bayes_error
 
 N_PATCHES, PATCH_SIZE = 10, 20
-COLORS = {-1: "#D55E00", 1: "#0072B2"}  # safe for colour-blind readers
+COLORS = {-1: "#D55E00", 1: "#0072B2"}  # safe for color-blind readers
 time = np.arange(PATCH_SIZE)
 wave = np.sin(np.pi * (time + 0.5) / PATCH_SIZE) * np.sin(2 * np.pi * time / 8)
 law = DynamicSignal(
@@ -38,7 +38,7 @@ errors = {k: bayes_error(k, noise) for k in patches}
 simulated = {k: bayes_error(k, noise_checked, method="simulation") for k in patches[1:]}
 
 # %%
-# Left the samples, with the patch of the signal in colour; right the error of the best rule.
+# Left the samples, with the patch of the signal in color; right the error of the best rule.
 
 figure, (left, right) = plt.subplots(
     1, 2, figsize=(10.5, 4.3), width_ratios=(1.45, 1), layout="constrained"

@@ -32,7 +32,7 @@ RATES, SEEDS, N_STEPS = (0.4, 0.1), range(2), 2500
 
 # %%
 # Full-batch gradient descent on the mean squared error, without penalty. A callback records the
-# sharpness, more often at the beginning. Its loss is the one that is minimised, the plain mean of
+# sharpness, more often at the beginning. Its loss is the one that is minimized, the plain mean of
 # squares without one half, so that the edge is at 2 divided by ``learning_rate_init``.
 
 curves, losses = {}, {}

@@ -42,7 +42,7 @@ for (name, depth), net in zip(cells, networks, strict=True):
 
 # %%
 # The spectra of the nine predictors; the coefficients of the diagonal ones, which have no relation
-# to frequencies. Grey bars are the predictors of theory: for three layers, where it has no single
+# to frequencies. Gray bars are the predictors of theory: for three layers, where it has no single
 # one, the stationary point next to what training has found.
 
 

@@ -65,7 +65,7 @@ theory = solve(X, y, WIDTHS, (32,))
 
 
 def shares(coef, X, y, kernel, input_shape, best):
-    """Normalised margins in l2, fourier l1 and the norm of the width, over the largest ones."""
+    """Normalized margins in l2, fourier l1 and the norm of the width, over the largest ones."""
     shape, margin = {"input_shape": input_shape}, (X @ coef * y).min()
     norms = [coef_norm(coef, norm, **shape) for norm in ("l2", "fourier_l1")]
     norms.append(coef_norm(coef, "kernel_width", kernel_size=kernel, **shape))

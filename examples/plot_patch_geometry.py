@@ -3,8 +3,8 @@ Patches of photographs lie near a plane, shuffled ones do not
 =============================================================
 
 Below the edge of stability it matters how patches lie in space: points deep inside their cloud are
-protected from units that fit them alone, points at its surface are not. What do neighbouring pixels
-do to the cloud, and what is left of it if they are not neighbours?
+protected from units that fit them alone, points at its surface are not. What do neighboring pixels
+do to the cloud, and what is left of it if they are not neighbors?
 """
 
 # %%
@@ -28,7 +28,7 @@ crops = [
 X = np.array(crops) / 255.0  # (n_images, 3 * 32 * 32)
 
 # %%
-# Four of the twelve schemes of the literature; all patches have 16 pixels of three colours. The
+# Four of the twelve schemes of the literature; all patches have 16 pixels of three colors. The
 # depth of a patch is the smallest share of the cloud on one side of a plane through it, over random
 # planes. A cloud of *n* points has depths from 1 / n, at the surface, to 1/2.
 
@@ -64,8 +64,8 @@ PatchGeometryDisplay.from_geometries(geometries).plot()
 plt.show()
 
 # %%
-# Neighbouring pixels are alike: two components hold 90 % of the variance of all patches that are
-# taken from one neighbourhood, whatever their shape. Entries from all over the image need 24, and
+# Neighboring pixels are alike: two components hold 90 % of the variance of all patches that are
+# taken from one neighborhood, whatever their shape. Entries from all over the image need 24, and
 # are shallow: their mean depth is a third. Networks on shuffled images may fit more of them alone.
 #
 # Where it fails: the depth is an upper bound, and 512 random planes have not found the best ones.

@@ -28,7 +28,7 @@ print(f"error of the best rule {law.bayes_error():.5f}, linear {linear_error(10,
 # The networks of the paper: soft thresholds added up, one filter a patch (LCN), one for all patches
 # (CNN), or ten units that see everything (FCN). They stop after 30 or after 200 steps of gradient
 # descent, whatever is better on a held-out fifth of the samples: without the choice, the FCN would
-# fit the noise. The linear rule chooses its regularisation in the same way.
+# fit the noise. The linear rule chooses its regularization in the same way.
 
 networks = {name: sklcnn.dsd_network(name.lower(), 10, 20) for name in ("CNN", "LCN", "FCN")}
 steps, strengths = {"max_iter": [30, 200]}, {"C": [0.001, 0.01, 0.1]}

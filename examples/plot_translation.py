@@ -44,12 +44,12 @@ kinds = {
     "FCN, shifted copies": (FCNClassifier, dense | copies),
     "CNN, shifted copies": (CNNClassifier, windows | copies),
 }
-centred = [
+centered = [
     place_on_background(X, (8, 8), background_shape=CANVAS, position="center") for X, *_ in splits
 ]
 labels = [split[2] for split in splits]
 networks = {
-    name: sklcnn.fit_many([kind(**options, random_state=s) for s in SEEDS], centred, labels)
+    name: sklcnn.fit_many([kind(**options, random_state=s) for s in SEEDS], centered, labels)
     for name, (kind, options) in kinds.items()
 }
 
@@ -87,7 +87,7 @@ ax.axhline(0.1, color="0.5", linestyle=":", label="chance")
 ax.axvspan(-0.2, 3.2, color="0.95", zorder=0)
 ax.text(0.0, 0.02, "shifts of the copies", color="0.4")
 ax.set(xlabel="shift of the test digits in pixels", ylabel="test accuracy", xticks=SHIFTS)
-ax.set(xlim=(-0.2, 4.25), ylim=(0, 1.02), title="Trained on centred digits")
+ax.set(xlim=(-0.2, 4.25), ylim=(0, 1.02), title="Trained on centered digits")
 ax.spines[["top", "right"]].set_visible(False)
 ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()

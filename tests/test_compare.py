@@ -332,7 +332,7 @@ def test_data_frames_name_their_columns(digits):
 # --- pictures and files --------------------------------------------------------------------------
 
 
-def test_plot_has_a_curve_per_family_in_its_colour(fake_found):
+def test_plot_has_a_curve_per_family_in_its_color(fake_found):
     from matplotlib.figure import Figure
 
     display = fake_found.plot(Figure(figsize=(12, 4)).subplots(1, 3))
@@ -348,7 +348,7 @@ def test_plot_has_a_curve_per_family_in_its_colour(fake_found):
     assert [ax.get_ylabel() for ax in display.axes_[:2]] == ["test accuracy"] * 2
 
 
-def test_styles_are_told_apart_by_colour_and_by_marker():
+def test_styles_are_told_apart_by_color_and_by_marker():
     assert list(FAMILY_STYLES) == FAMILIES
     for look in ("color", "marker"):
         assert len({getattr(style, look) for style in FAMILY_STYLES.values()}) == 4

@@ -43,7 +43,7 @@ def polygon(n_points):
 def brute_depth(query, cloud):
     """Depth in the plane by counting both sides of all lines through the query that differ.
 
-    Counts change only where a line passes a point, so one line between two neighbouring changes
+    Counts change only where a line passes a point, so one line between two neighboring changes
     stands for all between them; lines through points hold no fewer on either side.
     """
     seen = cloud - query
@@ -117,7 +117,7 @@ def test_closed_form_elbow():
 def test_closed_form_depth_in_a_regular_polygon(n_points):
     cloud = polygon(n_points)
     np.testing.assert_allclose(exact_halfspace_depth(cloud, cloud), 1 / n_points)
-    # Half of an even polygon lies on each side of its centre, all but half a vertex of an odd one.
+    # Half of an even polygon lies on each side of its center, all but half a vertex of an odd one.
     assert exact_halfspace_depth([[0, 0]], cloud) == pytest.approx(n_points // 2 / n_points)
     assert exact_halfspace_depth([[1.01, 0.02]], cloud) == 0
 

@@ -37,8 +37,8 @@ def rng():
 
 
 @pytest.fixture
-def colour(rng):
-    """Small colour images, channels first, with their labels."""
+def color(rng):
+    """Small color images, channels first, with their labels."""
     return rng.integers(0, 256, (12, 3, 6, 8), dtype=np.uint8), np.arange(12) % 3
 
 
@@ -237,8 +237,8 @@ def save(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
-def test_oracle_npz_round_trip(save, colour, dtype):
-    X, y = colour
+def test_oracle_npz_round_trip(save, color, dtype):
+    X, y = color
     found = load_npz_images(save(X=X, y=y), dtype=dtype)
     assert found.data.dtype == dtype
     assert found.input_shape == (3, 6, 8)
@@ -252,8 +252,8 @@ def test_oracle_npz_round_trip(save, colour, dtype):
     ("images", "labels"),
     [("X", "y"), ("x", "y"), ("images", "labels"), ("data", "target"), ("Images", "Label")],
 )
-def test_contract_npz_knows_usual_names(save, colour, images, labels):
-    X, y = colour
+def test_contract_npz_knows_usual_names(save, color, images, labels):
+    X, y = color
     pixels, target = load_npz_images(save(**{images: X, labels: y}), dtype="uint8", return_X_y=True)
     np.testing.assert_array_equal(pixels, X.reshape(12, -1))
     np.testing.assert_array_equal(target, y)
@@ -261,8 +261,8 @@ def test_contract_npz_knows_usual_names(save, colour, images, labels):
 
 @pytest.mark.parametrize("pattern", ["{}_train {}_test", "train_{} test_{}"])
 @pytest.mark.parametrize(("images", "labels"), [("x", "y"), ("images", "labels")])
-def test_contract_npz_knows_its_subsets(save, colour, pattern, images, labels):
-    X, y = colour
+def test_contract_npz_knows_its_subsets(save, color, pattern, images, labels):
+    X, y = color
     train, test = pattern.split()
     path = save(
         **{train.format(images): X[:8], train.format(labels): y[:8, None]},
@@ -276,24 +276,24 @@ def test_contract_npz_knows_its_subsets(save, colour, pattern, images, labels):
     assert parts["test"].target_names.tolist() == ["ant", "bee", "cow"]
 
 
-def test_invariance_npz_channels_last(save, colour):
-    X, y = colour
+def test_invariance_npz_channels_last(save, color):
+    X, y = color
     first = load_npz_images(save(X=X, y=y)).data
     last = load_npz_images(save(X=np.moveaxis(X, 1, 3), y=y))
     assert last.input_shape == (3, 6, 8)
     np.testing.assert_array_equal(last.data, first)
 
 
-def test_contract_npz_grey_images_have_two_sides(save, colour):
-    X, y = colour
-    for grey in (X[:, 0], X[:, :1], X[:, 0, :, :, None]):
-        found = load_npz_images(save(X=grey, y=y), dtype="uint8")
+def test_contract_npz_gray_images_have_two_sides(save, color):
+    X, y = color
+    for gray in (X[:, 0], X[:, :1], X[:, 0, :, :, None]):
+        found = load_npz_images(save(X=gray, y=y), dtype="uint8")
         assert found.input_shape == (6, 8)
         np.testing.assert_array_equal(found.data, X[:, 0].reshape(12, -1))
 
 
-def test_contract_npz_flat_images_need_a_shape(save, colour):
-    X, y = colour
+def test_contract_npz_flat_images_need_a_shape(save, color):
+    X, y = color
     path = save(X=X.reshape(12, -1), y=y)
     with pytest.raises(ValueError, match=r"'x' of shape \(12, 144\).*give their input_shape"):
         load_npz_images(path)
@@ -313,8 +313,8 @@ def test_contract_npz_ambiguous_channels(save, rng):
     np.testing.assert_array_equal(last.data.reshape(5, 3, 3, 7), np.moveaxis(X, 3, 1))
 
 
-def test_contract_npz_labels_of_text(save, colour):
-    X, _ = colour
+def test_contract_npz_labels_of_text(save, color):
+    X, _ = color
     found = load_npz_images(save(X=X, y=["b", "a", "c"] * 4))
     assert found.target[:3].tolist() == ["b", "a", "c"]
     assert found.target_names.tolist() == ["a", "b", "c"]
@@ -335,16 +335,16 @@ def test_contract_npz_labels_of_text(save, colour):
         ({"classes": ["a", "b"]}, "the label .*2.* is none of the 2 classes that 'classes' names"),
     ],
 )
-def test_contract_npz_errors_name_the_array(save, colour, change, said):
-    arrays = {"X": colour[0], "y": colour[1]} | change
+def test_contract_npz_errors_name_the_array(save, color, change, said):
+    arrays = {"X": color[0], "y": color[1]} | change
     path = save(**{key: array for key, array in arrays.items() if array is not None})
     with pytest.raises(ValueError, match=said) as caught:
         load_npz_images(path)
     assert str(path) in str(caught.value)
 
 
-def test_contract_npz_errors_of_files_and_parameters(save, colour, tmp_path):
-    X, y = colour
+def test_contract_npz_errors_of_files_and_parameters(save, color, tmp_path):
+    X, y = color
     path = save(X=X, y=y)
     with pytest.raises(ValueError, match=r"subset='train'.*X_train and y_train.*it holds X, y"):
         load_npz_images(path, subset="train")
@@ -369,7 +369,7 @@ def test_contract_npz_errors_of_files_and_parameters(save, colour, tmp_path):
 
 
 def write_folder(path, images, labels, names, suffix="png"):
-    """Save images, channels first or grey, into one subfolder per class."""
+    """Save images, channels first or gray, into one subfolder per class."""
     for index, (image, label) in enumerate(zip(images, labels, strict=True)):
         folder = path / names[label]
         folder.mkdir(parents=True, exist_ok=True)
@@ -377,8 +377,8 @@ def write_folder(path, images, labels, names, suffix="png"):
         Image.fromarray(pixels).save(folder / f"{index:03}.{suffix}")
 
 
-def test_oracle_folder_round_trip(tmp_path, colour):
-    X, y = colour
+def test_oracle_folder_round_trip(tmp_path, color):
+    X, y = color
     write_folder(tmp_path, X, y, ["cow", "ant", "bee"])
     (tmp_path / "ant" / "notes.txt").write_text("no image")
     (tmp_path / ".cache").mkdir()
@@ -391,30 +391,30 @@ def test_oracle_folder_round_trip(tmp_path, colour):
     assert [name[-7:-4] for name in found.filenames] == [f"{index:03}" for index in order]
 
 
-def test_contract_folder_grey_images(tmp_path, colour):
-    X, y = colour
+def test_contract_folder_gray_images(tmp_path, color):
+    X, y = color
     write_folder(tmp_path, X[:, 0], y, "abc")
-    grey = load_image_folder(tmp_path)
-    assert grey.input_shape == (6, 8)
-    np.testing.assert_allclose(grey.data[:4] * 255, X[y == 0, 0].reshape(4, -1), rtol=1e-6)
-    as_colour = load_image_folder(tmp_path, grayscale=False)
-    assert as_colour.input_shape == (3, 6, 8)
-    np.testing.assert_array_equal(as_colour.data[:, :48], grey.data)
+    gray = load_image_folder(tmp_path)
+    assert gray.input_shape == (6, 8)
+    np.testing.assert_allclose(gray.data[:4] * 255, X[y == 0, 0].reshape(4, -1), rtol=1e-6)
+    as_color = load_image_folder(tmp_path, grayscale=False)
+    assert as_color.input_shape == (3, 6, 8)
+    np.testing.assert_array_equal(as_color.data[:, :48], gray.data)
     write_folder(tmp_path, X[:1], [0], "d")
-    assert load_image_folder(tmp_path).input_shape == (3, 6, 8)  # one colour image is enough
+    assert load_image_folder(tmp_path).input_shape == (3, 6, 8)  # one color image is enough
     assert load_image_folder(tmp_path, grayscale=True).input_shape == (6, 8)
 
 
-def test_closed_form_folder_grey_is_luma(tmp_path, colour):
-    X, y = colour
+def test_closed_form_folder_gray_is_luma(tmp_path, color):
+    X, y = color
     write_folder(tmp_path, X, y, "abc")
-    grey = load_image_folder(tmp_path, grayscale=True, dtype="uint8").data[:4]
+    gray = load_image_folder(tmp_path, grayscale=True, dtype="uint8").data[:4]
     luma = np.einsum("nchw,c->nhw", X[y == 0], [0.299, 0.587, 0.114])  # ITU-R 601-2
-    np.testing.assert_allclose(grey, luma.reshape(4, -1), atol=1)  # rounding
+    np.testing.assert_allclose(gray, luma.reshape(4, -1), atol=1)  # rounding
 
 
-def test_contract_folder_resizes(tmp_path, colour):
-    X, y = colour
+def test_contract_folder_resizes(tmp_path, color):
+    X, y = color
     write_folder(tmp_path, X[:6], y[:6], "abc")
     write_folder(tmp_path, np.full((3, 9, 5, 3), 51, np.uint8).transpose(0, 3, 1, 2), y[:3], "def")
     with pytest.raises(ValueError, match=r"has 9 x 5 pixels, but .* has 6 x 8: give a size"):
@@ -440,11 +440,11 @@ def test_contract_folder_subsets_and_jpeg(tmp_path):
         load_image_folder(tmp_path / "train", subset="train")
 
 
-def test_contract_folder_turns_photographs_upright(tmp_path, colour):
+def test_contract_folder_turns_photographs_upright(tmp_path, color):
     (tmp_path / "a").mkdir()
     exif = Image.Exif()
     exif[0x0112] = 6  # lies on its left side: to be turned clockwise
-    pixels = colour[0][0, 0]
+    pixels = color[0][0, 0]
     Image.fromarray(pixels).save(tmp_path / "a" / "1.png", exif=exif)
     found = load_image_folder(tmp_path, dtype="uint8")
     np.testing.assert_array_equal(found.data.reshape(8, 6), np.rot90(pixels, -1))
@@ -863,8 +863,8 @@ def test_closed_form_jitter_moves_the_blob():
         top = profile.argmax(axis=1).clip(1, profile.shape[1] - 2)
         before, at, after = (np.log(profile[samples, top + step]) for step in (-1, 0, 1))
         bend = after - 2 * at + before
-        centres = top - (after - before) / (2 * bend)
-        spreads = [centres[y == label].std() for label in range(2)]
+        centers = top - (after - before) / (2 * bend)
+        spreads = [centers[y == label].std() for label in range(2)]
         np.testing.assert_allclose(spreads, 1.5, rtol=4 / np.sqrt(2 * 1000))
         widths = np.sqrt(-1 / bend)
         assert np.ptp(widths[y == 0]) < 1e-6

@@ -361,7 +361,7 @@ def test_zero_closed_form_is_half_an_error_of_a_regressor():
 
 
 def test_seed_contract_test_samples_are_not_the_training_samples():
-    # A nearest neighbour knows its own samples by heart.
+    # A nearest neighbor knows its own samples by heart.
     model = KNeighborsClassifier(1).fit(*LAW.sample(500, random_state=0))
     assert population_risk(model, LAW, n_test=500, random_state=0) > 0.05
     risks = [population_risk(model, LAW, n_test=500, random_state=seed) for seed in (0, 0, 1, 2)]

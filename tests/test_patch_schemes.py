@@ -260,7 +260,7 @@ def test_overlap_invariance_in_pieces(monkeypatch):
 def test_overlap_closed_form():
     assert patch_overlap([[0, 1], [1, 0]]) == 1
     assert patch_overlap(disjoint_blocks(20, 4)) == 0
-    # Neighbours share half: 1 / 3 for each of the J - 1 neighbouring pairs of J (J - 1) / 2.
+    # Neighbors share half: 1 / 3 for each of the J - 1 neighboring pairs of J (J - 1) / 2.
     windows = overlapping_windows(40, 4)
     assert patch_overlap(windows) == pytest.approx(2 / (3 * len(windows)), rel=1e-12)
 

@@ -40,7 +40,7 @@ def without_seconds(results):
 # --- the numbers ---------------------------------------------------------------------------------
 
 
-def test_oracle_rows_are_those_of_the_patches_of_standardised_images():
+def test_oracle_rows_are_those_of_the_patches_of_standardized_images():
     rng = np.random.default_rng(0)
     X = rng.gamma(2, size=(30, 2, 6, 6)) * [[[3.0]], [[50.0]]] + [[[0.0]], [[7.0]]]
     schemes = ["conv", "random_local", FULL_IMAGE]

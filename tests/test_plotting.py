@@ -64,7 +64,7 @@ def render(display):
 # --- the table -----------------------------------------------------------------------------------
 
 
-def test_contract_every_estimator_has_its_own_colour_and_marker():
+def test_contract_every_estimator_has_its_own_color_and_marker():
     for look in ("color", "marker"):
         assert len({getattr(style, look) for style in ESTIMATOR_STYLES.values()}) == 7
     assert ESTIMATOR_STYLES.items() >= FAMILY_STYLES.items()
@@ -156,8 +156,8 @@ def test_oracle_theory_has_its_slope_and_the_geometric_mean_of_what_was_measured
     x, y = display.theory_["FCN"].get_data()
     np.testing.assert_allclose(np.diff(np.log(y)) / np.diff(np.log(x)), 2)
     # On a line of slope two, the value at the geometric mean of the sizes is that of the values.
-    at_centre = y[0] * (np.sqrt(5 * 20) / 5) ** 2
-    assert at_centre == pytest.approx(np.sqrt(400 * 5000))
+    at_center = y[0] * (np.sqrt(5 * 20) / 5) ** 2
+    assert at_center == pytest.approx(np.sqrt(400 * 5000))
 
 
 def test_limit_nothing_measured_leaves_only_bounds(ax):
@@ -425,7 +425,7 @@ def test_contract_contours_are_drawn_where_a_family_crosses_them(ax):
     assert ax.texts[0].get_rotation() == 0
 
 
-def test_contract_errors_above_chance_show_in_the_colour_bar(ax):
+def test_contract_errors_above_chance_show_in_the_color_bar(ax):
     display = PhaseDisplay([0.1], [50], {"linear": [[0.6]]}).plot(ax)
     assert display.colorbar_.extend == "max"
     render(display)

@@ -491,7 +491,7 @@ def test_diverged_candidates_lose():
 
 
 def test_failing_predictions_are_failures():
-    """Neighbours are counted when they are asked for."""
+    """Neighbors are counted when they are asked for."""
     law = DynamicSignal(n_patches=2, patch_size=2, noise=0.05)
     found = search(KNeighborsClassifier(20), law, n_min=8, n_max=256, n_per_octave=1)
     few = found.results.query("n < 20")
@@ -582,15 +582,15 @@ def test_bad_input_is_named(options, words):
 def test_searches_side_by_side_equal_single_ones(n_jobs):
     law = DynamicSignal(n_patches=2, patch_size=3, noise=0.2)
     options = {"repeats": 2, "n_max": 64, "tolerance": 0.05}
-    regularised = [LogisticRegression(C=C) for C in (0.1, 1.0, 10.0)]
+    regularized = [LogisticRegression(C=C) for C in (0.1, 1.0, 10.0)]
     searches = [
         Search({"C": estimator.C}, estimator, law, options, cost=estimator.C)
-        for estimator in regularised
+        for estimator in regularized
     ]
     with FitProgress(11.1, enabled=False) as progress:
         found = {s.labels["C"]: (s, one) for s, one in run_searches(searches, progress, n_jobs)}
     assert set(found) == {0.1, 1.0, 10.0}
-    for estimator in regularised:
+    for estimator in regularized:
         one, row = found[estimator.C][1], search_row({"C": estimator.C}, found[estimator.C][1])
         single = sklcnn.sample_complexity(estimator, law, **options)
         pd.testing.assert_frame_equal(

@@ -20,7 +20,7 @@ ROUNDING = {
     "check_sample_weight_equivalence_on_dense_data": "holds to rounding, but in float32 a sum in "
     "another order differs by more than the 1e-7 asked for; in float64 the check passes"
 }
-# Some of the suite's regression data are neither centred nor scaled: plain descent needs clipping.
+# Some of the suite's regression data are neither centered nor scaled: plain descent needs clipping.
 CLIPPED = GradientDescent(clip_norm=10.0)
 
 pytestmark = pytest.mark.filterwarnings(

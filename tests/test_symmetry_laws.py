@@ -1,4 +1,4 @@
-"""The neighbours' separation tasks: their moments, their best rules, and their rotations."""
+"""The neighbors' separation tasks: their moments, their best rules, and their rotations."""
 
 import copy
 import itertools

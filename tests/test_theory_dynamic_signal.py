@@ -239,9 +239,9 @@ def test_bayes_squared_risk_contract():
 def test_log_odds_oracle_densities():
     rng = np.random.default_rng(0)
     scores, noise = rng.normal(scale=0.8, size=(50, 6)), 0.7
-    centres = np.eye(6)  # one row per place
+    centers = np.eye(6)  # one row per place
     densities = [
-        norm.pdf(scores[:, None], sign * centres, noise).prod(axis=-1).mean(axis=-1)
+        norm.pdf(scores[:, None], sign * centers, noise).prod(axis=-1).mean(axis=-1)
         for sign in (1, -1)
     ]
     np.testing.assert_allclose(log_odds(scores, noise), np.log(densities[0] / densities[1]))

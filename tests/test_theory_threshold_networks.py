@@ -375,7 +375,7 @@ def test_oracle_error_oracle_simulation(n_patches, noise):
 
 @pytest.mark.parametrize(("n_patches", "noise"), [(1, 0.8), (3, 0.2), (20, 0.5), (200, 0.15)])
 def test_oracle_squared_risk_oracle_scipy(n_patches, noise):
-    # Minimised over a sum of integrals instead of closed forms.
+    # Minimized over a sum of integrals instead of closed forms.
     def moment(mean, threshold, power):
         def integrand(z):
             return soft_threshold(z, threshold) ** power * norm.pdf(z, mean, noise)

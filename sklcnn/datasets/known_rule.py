@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 from sklcnn.datasets.base import AbstractLaw, draw_entropy, stream
 
 __all__ = [
-    "AbstractLabelledInput",
+    "AbstractLabeledInput",
     "AbstractPlacedSign",
     "AbstractRegressionFunction",
     "AbstractSignRule",
@@ -196,7 +196,7 @@ class AbstractSignRule(ClassifierMixin, AbstractKnownRule):
         return tags
 
 
-class AbstractLabelledInput(AbstractSignRule):
+class AbstractLabeledInput(AbstractSignRule):
     """A law that draws the input first, and labels it by the rule."""
 
     @abstractmethod

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
-from sklcnn.datasets.known_rule import AbstractLabelledInput, AbstractPlacedSign
+from sklcnn.datasets.known_rule import AbstractLabeledInput, AbstractPlacedSign
 
 __all__ = ["KPattern", "SignedOneHot", "Textures"]
 
@@ -80,7 +80,7 @@ class SignedOneHot(AbstractPlacedSign):
 
 
 class Textures(AbstractPlacedSign):
-    r"""Law of two ones at a random place, which are neighbours or have one feature between them.
+    r"""Law of two ones at a random place, which are neighbors or have one feature between them.
 
     .. math:: x = e_i + e_{i+2} \text{ if } y = +1, \qquad x = e_i + e_{i+1} \text{ if } y = -1,
 
@@ -103,7 +103,7 @@ class Textures(AbstractPlacedSign):
     Notes
     -----
     A learner that is equivariant under permutations of the features, such as a fully connected
-    network trained by Adam, does not know who is whose neighbour: it needs at least :math:`D / 10`
+    network trained by Adam, does not know who is whose neighbor: it needs at least :math:`D / 10`
     samples for error 1/4. A convolutional network needs
     :math:`\log_2(1/\delta) + 2`, to be right with probability :math:`1 - \delta`.
 
@@ -147,8 +147,8 @@ class Textures(AbstractPlacedSign):
         return between - (X * np.roll(X, -1, axis=1)).sum(axis=1)
 
 
-class KPattern(AbstractLabelledInput):
-    r"""Law of random bits labelled by the parity of a few of them, next to each other.
+class KPattern(AbstractLabeledInput):
+    r"""Law of random bits labeled by the parity of a few of them, next to each other.
 
     .. math:: x \sim \mathrm{Unif}\{-1, +1\}^N, \qquad y = \prod_{i \in I} x_i, \qquad |I| = k.
 
@@ -162,7 +162,7 @@ class KPattern(AbstractLabelledInput):
     pattern_size : int, default=4
         Number of bits that matter (*k*).
     scattered : bool, default=False
-        Whether the bits that matter are spread, no two of them neighbours, instead of consecutive.
+        Whether the bits that matter are spread, no two of them neighbors, instead of consecutive.
     random_state : int, RandomState instance or None, default=None
         Source of the bits that matter. An int gives the same ones always; otherwise they are drawn
         on first use and then kept by this law, its copies and its clones.
@@ -228,7 +228,7 @@ class KPattern(AbstractLabelledInput):
         rng, in_turn = self._law_stream("indices"), np.arange(self.pattern_size)
         n_gaps = self.n_features - self._least_width()
         if self.scattered:
-            # A set without neighbours is any set of a shorter range, pulled apart by one a step.
+            # A set without neighbors is any set of a shorter range, pulled apart by one a step.
             chosen = rng.choice(n_gaps + self.pattern_size, self.pattern_size, replace=False)
             return np.sort(chosen) + in_turn
         return rng.integers(n_gaps + 1) + in_turn

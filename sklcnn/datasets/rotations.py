@@ -45,7 +45,7 @@ class _Rotation:
 def draw_rotations(rng, n_rotations, size):
     """Draw uniform (Haar) elements of the orthogonal group, of shape (n_rotations, size, size)."""
     orthogonal, triangle = np.linalg.qr(rng.standard_normal((n_rotations, size, size)))
-    # With the signs that make the factorisation unique, the orthogonal factor is uniform.
+    # With the signs that make the factorization unique, the orthogonal factor is uniform.
     signs = np.sign(np.diagonal(triangle, axis1=1, axis2=2))
     return orthogonal * signs[:, None, :]
 

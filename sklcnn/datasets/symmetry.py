@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklcnn.datasets.known_rule import AbstractLabelledInput, AbstractRegressionFunction
+from sklcnn.datasets.known_rule import AbstractLabeledInput, AbstractRegressionFunction
 from sklcnn.patches import sliding_windows
 
 __all__ = ["ChannelNorm", "LinearConvolution", "LocalPairs", "QuadraticHalves"]
 
 
-class QuadraticHalves(AbstractLabelledInput):
-    r"""Law of Gaussian inputs labelled by which of their halves is longer.
+class QuadraticHalves(AbstractLabeledInput):
+    r"""Law of Gaussian inputs labeled by which of their halves is longer.
 
     .. math:: x \sim N(0, I_D), \qquad
               y = \mathrm{sign}\Bigl(\sum_{i \le D/2} x_i^2 - \sum_{i > D/2} x_i^2\Bigr).
@@ -93,8 +93,8 @@ class QuadraticHalves(AbstractLabelledInput):
             )
 
 
-class ChannelNorm(AbstractLabelledInput):
-    r"""Law of Gaussian images labelled by which of their first two channels is longer.
+class ChannelNorm(AbstractLabeledInput):
+    r"""Law of Gaussian images labeled by which of their first two channels is longer.
 
     .. math:: x \sim N(0, I), \qquad
               y = \mathrm{sign}\bigl(\|x_{\text{channel } 1}\| - \|x_{\text{channel } 2}\|\bigr).
@@ -183,7 +183,7 @@ class LocalPairs(AbstractRegressionFunction):
     Parameters
     ----------
     n_pairs : int, default=20
-        Number of pairs of neighbouring features (*D*).
+        Number of pairs of neighboring features (*D*).
     noise : float, default=0.0
         Standard deviation of the noise on the target (*sigma*).
     signs : {"equal", "random"}, default="equal"
@@ -282,7 +282,7 @@ class LinearConvolution(AbstractRegressionFunction):
     patch_size : int, default=8
         Length of the filter (*m*).
     stride : int, default=1
-        Step between neighbouring windows (*s*). The windows must cover all features.
+        Step between neighboring windows (*s*). The windows must cover all features.
     noise : float, default=1.0
         Standard deviation of the noise on the target (*sigma*).
     readout : {"sum", "weighted"}, default="sum"

@@ -155,7 +155,7 @@ class AbstractClassifier(ClassifierMixin, AbstractNetwork):
         """Return the probabilities of the classes.
 
         The log-loss models them. From the exponential loss they follow as ``sigmoid(2 f)``,
-        normalised over several classes; from the squared error as the probabilities closest to
+        normalized over several classes; from the squared error as the probabilities closest to
         ``(1 + f) / 2``.
 
         Parameters

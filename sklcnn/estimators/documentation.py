@@ -21,7 +21,7 @@ patch_size : int or tuple of int, default=3
     each hidden layer, as for ``stride``. Above the first layer and with ``padding="valid"``, a
     window larger than the map is an error.
 stride : int or tuple of int, default=1
-    Step between neighbouring windows. Windows that leave features unseen are an error.
+    Step between neighboring windows. Windows that leave features unseen are an error.
 """
 
 POOLING = """
@@ -38,7 +38,7 @@ pool_size : int, None, or tuple of these, default=None
 
 PADDING = """
 padding : {"valid", "same", "circular"} or int, default="valid"
-    Whether windows stay inside the input, are centred at every ``stride``-th feature and see zeros
+    Whether windows stay inside the input, are centered at every ``stride``-th feature and see zeros
     outside, or wrap around its ends; an int is a number of zeros beyond each end.
 patch_indices : array-like of shape (n_patches, patch_size), default=None
     Connectivity given outright: the features that each patch sees, in the place of

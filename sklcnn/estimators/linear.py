@@ -129,7 +129,7 @@ class LinearNetworkClassifier(AbstractClassifier):
         Predictor then, scaled to Euclidean norm one.
     balance_ : ndarray of shape (n_records,)
         How far training has left the gradient flow: the largest change, since the start, of what a
-        flow conserves between two neighbouring layers (Frobenius norm), over the largest squared
+        flow conserves between two neighboring layers (Frobenius norm), over the largest squared
         norm of a layer then.
     alignment_ : ndarray of shape (n_records,)
         One minus the cosine between all weights and the negative gradient; zero at a stationary
@@ -138,7 +138,7 @@ class LinearNetworkClassifier(AbstractClassifier):
         Second singular value of each matrix over the first; zero if it has rank one. None unless
         layers are full.
     layer_alignment_ : ndarray of shape (depth - 1,)
-        Cosine between the first singular directions in which two neighbouring layers meet. None
+        Cosine between the first singular directions in which two neighboring layers meet. None
         unless layers are full.
     module_ : torch.nn.Module
         The trained network.

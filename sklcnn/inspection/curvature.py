@@ -18,7 +18,7 @@ from sklcnn.nn.losses import MeanLoss
 
 __all__ = ["HessianSpectrum", "TraceEstimate", "hessian_spectrum", "hessian_trace", "sharpness"]
 
-# Factor on the loss that training minimises.
+# Factor on the loss that training minimizes.
 CONVENTIONS = {"mean": 1.0, "half": 0.5}
 MATRICES = {"hessian": Hessian, "gauss_newton": GaussNewton}
 DTYPES = ("float32", "float64")
@@ -81,7 +81,7 @@ def sharpness(
 ) -> float:
     """Return the largest eigenvalue of the Hessian of the training loss.
 
-    The loss is the one that training minimises, a mean over samples: for ``loss="squared_error"``
+    The loss is the one that training minimizes, a mean over samples: for ``loss="squared_error"``
     the plain mean squared error, without one half, also over the outputs if there are several.
     Gradient descent of that loss is stable up to a sharpness of 2 / ``learning_rate_init``.
 
@@ -341,7 +341,7 @@ def _check_convention(estimator, convention):
     _check_choice("convention", convention, CONVENTIONS)
     if convention == "half" and estimator.loss != "squared_error":
         raise ValueError(
-            f"convention='half' is about the squared error, but the network minimises "
+            f"convention='half' is about the squared error, but the network minimizes "
             f"loss={estimator.loss!r}; use convention='mean'."
         )
     return CONVENTIONS[convention]

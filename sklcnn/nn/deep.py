@@ -27,7 +27,7 @@ class DeepNetwork(nn.Module):
     readout : {"linear", "sum"}, default="linear"
         ``"sum"`` adds all responses with unit weights and has no parameters.
     generator : torch.Generator or None, default=None
-        Source of the initial weights; None leaves them uninitialised for a ``load_state_dict``.
+        Source of the initial weights; None leaves them uninitialized for a ``load_state_dict``.
     init_scale : float, default=1.0
         Factor on the initial filters.
     dtype : torch.dtype, default=torch.float32

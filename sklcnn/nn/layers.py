@@ -20,7 +20,7 @@ __all__ = [
 
 
 def new_parameter(shape, dtype):
-    """Return a parameter that is not initialised."""
+    """Return a parameter that is not initialized."""
     return nn.Parameter(torch.empty(shape, dtype=dtype))
 
 

@@ -67,7 +67,7 @@ class AbstractLinearNetwork(nn.Module):
 
     @abstractmethod
     def conserved(self):
-        """Return what a gradient flow keeps: arrays, one for each pair of neighbouring layers.
+        """Return what a gradient flow keeps: arrays, one for each pair of neighboring layers.
 
         They have the leading axes of the parameters in front. Finite steps change them by as much
         as they leave the flow.
@@ -103,7 +103,7 @@ class FullLinearNetwork(AbstractLinearNetwork):
     depth : int, default=2
         Layers *L*, the output included.
     generator : torch.Generator or None, default=None
-        Source of the initial weights; None leaves them uninitialised for a ``load_state_dict``.
+        Source of the initial weights; None leaves them uninitialized for a ``load_state_dict``.
     init_scale : float, default=1.0
         Factor on the initial weights of every layer.
     dtype : torch.dtype, default=torch.float64
@@ -154,7 +154,7 @@ class DiagonalLinearNetwork(AbstractLinearNetwork):
     depth : int, default=2
         Layers *L*, the output included.
     generator : torch.Generator or None, default=None
-        Source of the initial weights; None leaves them uninitialised for a ``load_state_dict``.
+        Source of the initial weights; None leaves them uninitialized for a ``load_state_dict``.
     init_scale : float, default=1.0
         Factor on the initial weights of every layer.
     dtype : torch.dtype, default=torch.float64
@@ -185,7 +185,7 @@ class DiagonalLinearNetwork(AbstractLinearNetwork):
         return product
 
     def conserved(self):
-        """Return the differences of the squares of neighbouring layers, (..., n_features) each."""
+        """Return the differences of the squares of neighboring layers, (..., n_features) each."""
         return [upper.square() - lower.square() for lower, upper in pairwise(self.layers)]
 
 
@@ -213,7 +213,7 @@ class ConvolutionalLinearNetwork(AbstractLinearNetwork):
     n_channels : int, default=1
         Of each hidden layer.
     generator : torch.Generator or None, default=None
-        Source of the initial weights; None leaves them uninitialised for a ``load_state_dict``.
+        Source of the initial weights; None leaves them uninitialized for a ``load_state_dict``.
     init_scale : float, default=1.0
         Factor on the initial weights of every layer.
     dtype : torch.dtype, default=torch.float64

@@ -78,7 +78,7 @@ def window_grid(
     patch_size : int
         Length of the window, or side of the square window; clipped to the input along each axis.
     stride : int, default=1
-        Step between neighbouring windows, along each axis.
+        Step between neighboring windows, along each axis.
     padding : {"valid", "same", "circular"} or int, default="valid"
         As in :func:`sliding_windows`, which makes the patches.
 
@@ -151,7 +151,7 @@ def region_groups(grid_shape: tuple[int, int], n_groups: int) -> NDArray[np.int6
 def tiled_groups(grid_shape: tuple[int, int], n_groups: int) -> NDArray[np.int64]:
     """Return groups of patches that lie apart: a tile of filters is repeated over the grid.
 
-    Neighbouring windows have filters of their own, and windows one tile apart share theirs, as in
+    Neighboring windows have filters of their own, and windows one tile apart share theirs, as in
     tiled convolutional networks [1]_. The tile has ``n_groups`` windows and is as close to a square
     as the grid allows.
 

@@ -60,7 +60,7 @@ def image_patches(
     patch_side : int, default=4
         A patch has ``patch_side ** 2`` pixels.
     stride : int or None, default=None
-        Step between neighbouring sites, at most ``patch_side``. None is half a side. Only for
+        Step between neighboring sites, at most ``patch_side``. None is half a side. Only for
         schemes that have sites: not for ``"non_overlap"``, ``"hex"``, ``"voronoi"`` and
         ``"large_kernel_sparse"``, whose pitch follows from ``patch_side``.
     random_state : int, RandomState instance or None, default=None
@@ -88,7 +88,7 @@ def image_patches(
     - ``"jittered_grid"``: offsets along rows and columns are independent and uniform on
       ``-jitter .. jitter``, with ``jitter = max(1, stride // 2)``, then clipped to the image.
     - ``"random_local"``: each patch draws its own pixels from a square of side
-      ``2 * patch_side``, centred on the site and moved inwards at the border.
+      ``2 * patch_side``, centered on the site and moved inwards at the border.
     - ``"hex"``: rows have pitch ``round(patch_side * sqrt(3) / 2)``, columns ``patch_side``, and
       every other row starts ``patch_side // 2`` to the right.
     - ``"voronoi"``: as many points as patches are drawn among the pixels; pixels are given out by
@@ -101,7 +101,7 @@ def image_patches(
     - ``"large_kernel_sparse"``: with an even ``patch_side`` only even rows and columns are seen.
     - ``"multi_scale"``: spacings take turns along rows and columns of the grid of sites, site
       ``(i, j)`` has number ``(i + j) % 3``; spacings too wide for the image are left out (if 2 is,
-      ``"conv"`` remains). Windows are centred on the site and moved inwards at the border. All
+      ``"conv"`` remains). Windows are centered on the site and moved inwards at the border. All
       patches have as many pixels, so that nothing is masked.
 
     Schemes other than ``"conv"``, ``"global_shuffle"``, ``"non_overlap"`` and ``"voronoi"`` may

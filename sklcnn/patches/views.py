@@ -30,7 +30,7 @@ __all__ = [
 def overlapping_windows(
     n_features: int, patch_size: int, stride: int | None = None, *, rest: str = "error"
 ) -> NDArray[np.int64]:
-    """Return windows of which neighbours share half of their features.
+    """Return windows of which neighbors share half of their features.
 
     With ``stride=1`` they are the literature's dense sliding windows. What sets them apart from
     `sliding_windows` is the choice of what becomes of trailing features.
@@ -42,7 +42,7 @@ def overlapping_windows(
     patch_size : int
         Features of a window (*m*).
     stride : int or None, default=None
-        Step between neighbouring windows, at most ``patch_size``. None is half a window,
+        Step between neighboring windows, at most ``patch_size``. None is half a window,
         ``max(1, patch_size // 2)``.
     rest : {"error", "drop", "mask"}, default="error"
         What becomes of trailing features that no whole window reaches. ``"error"``: a ValueError.

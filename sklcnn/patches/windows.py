@@ -29,9 +29,9 @@ def sliding_windows(
     patch_size : int
         Length of the window, or side of the square window; clipped to the input along each axis.
     stride : int, default=1
-        Step between neighbouring windows, along each axis.
+        Step between neighboring windows, along each axis.
     padding : {"valid", "same", "circular"} or int, default="valid"
-        ``"valid"`` keeps the windows inside the input. ``"same"`` centres a window at every
+        ``"valid"`` keeps the windows inside the input. ``"same"`` centers a window at every
         ``stride``-th feature and lets it see zeros outside. ``"circular"`` wraps the windows around
         the ends. An int lets them see so many zeros beyond each end. An axis of length one is never
         padded.

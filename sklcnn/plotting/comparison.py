@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .panels import png_of
-from .styles import FAMILY_STYLES, GREY
+from .styles import FAMILY_STYLES, GRAY
 
 __all__ = ["ComparisonDisplay", "stack_png"]
 
@@ -120,13 +120,13 @@ class ComparisonDisplay:
             self.lines_.setdefault(family, []).append(line)
         bottom, top, near = self._accuracy_range()
         label = "majority class" if near else f"majority class, {np.max(self.baseline):.2f} (below)"
-        ax.plot(self.sizes, self.baseline, color=GREY, ls=":", lw=1.4, label=label)
+        ax.plot(self.sizes, self.baseline, color=GRAY, ls=":", lw=1.4, label=label)
         ax.set(title=title, xlabel="training samples", ylabel="test accuracy", ylim=(bottom, top))
         self._number_sizes(ax)
 
     def _plot_factors(self, ax):
         """Points with intervals; hollow points and arrows where the sizes give only a bound."""
-        ax.axhline(1.0, color=GREY, lw=1)
+        ax.axhline(1.0, color=GRAY, lw=1)
         dodges = np.linspace(-1, 1, len(self.factors)) if len(self.factors) > 1 else [0.0]
         for dodge, (ingredient, worth) in zip(dodges, self.factors.items(), strict=True):
             self._plot_ingredient(ax, ingredient, worth, np.asarray(self.sizes) * 1.07**dodge)
@@ -140,7 +140,7 @@ class ComparisonDisplay:
             ylabel="sample-efficiency factor",
         )
         for text, at, align in (("helps", 0.97, "top"), ("hurts", 0.03, "bottom")):
-            ax.text(0.015, at, text, transform=ax.transAxes, va=align, color=GREY, style="italic")
+            ax.text(0.015, at, text, transform=ax.transAxes, va=align, color=GRAY, style="italic")
         ax.legend(
             loc="upper center",
             bbox_to_anchor=(0.5, -0.3),  # below: points may be anywhere

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .panels import number_axis, number_log_axis
-from .styles import GREY, styles_of
+from .styles import GRAY, styles_of
 
 __all__ = ["draw_curve", "draw_level", "look_of", "scale_axes", "shade"]
 
@@ -24,7 +24,7 @@ _FEWEST = 3  # repeats of an interval that does not fill the picture
 
 
 def look_of(network, place, n_places):
-    """Colour, marker and dashes of a network, darker the higher its place."""
+    """Color, marker and dashes of a network, darker the higher its place."""
     family, _, other = network.partition(",")
     style = styles_of([family])[family]
     look = {"color": shade(style.color, place, n_places), "marker": style.marker}
@@ -32,7 +32,7 @@ def look_of(network, place, n_places):
 
 
 def shade(color, place, n_places):
-    """Blend a colour with white or black: light in the first place, dark in the last."""
+    """Blend a color with white or black: light in the first place, dark in the last."""
     from matplotlib.colors import to_rgb
 
     depth = 2 * place / (n_places - 1) - 1 if n_places > 1 else 0  # from -1 to 1
@@ -56,9 +56,9 @@ def draw_level(ax, level, text, *, at_left=False):
     """Horizontal line with its name."""
     if not np.isfinite(level):
         return
-    ax.axhline(level, color=GREY, lw=1, ls="--", zorder=1, gid="level")
+    ax.axhline(level, color=GRAY, lw=1, ls="--", zorder=1, gid="level")
     x, side = (0.02, "left") if at_left else (0.99, "right")
-    look = {"color": GREY, "fontsize": "small", "ha": side, "va": "bottom", "zorder": 1.5}
+    look = {"color": GRAY, "fontsize": "small", "ha": side, "va": "bottom", "zorder": 1.5}
     look["bbox"] = {"facecolor": "white", "alpha": 0.6, "lw": 0, "pad": 0.5}
     ax.text(x, level, text, transform=ax.get_yaxis_transform(), **look)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .panels import check_array, check_grid, png_of, take_axes
-from .styles import FAMILY_STYLES, GREY
+from .styles import FAMILY_STYLES, GRAY
 
 __all__ = ["DegreesDisplay", "degrees_png"]
 
@@ -19,7 +19,7 @@ class DegreesDisplay:
 
     The left column of a map is the convolutional network (all patches share their filters), the
     right one the locally connected network (none do), and the patch of the whole input, whose row
-    is one cell, the fully connected network. Cells that do not exist are grey. The last panel shows
+    is one cell, the fully connected network. Cells that do not exist are gray. The last panel shows
     the columns of the largest n as curves over the patch size.
 
     Parameters
@@ -51,7 +51,7 @@ class DegreesDisplay:
     lines_ : list of matplotlib.lines.Line2D
         The curve of each column, after ``plot``.
     colorbar_ : matplotlib.colorbar.Colorbar
-        The colour bar that the maps share, after ``plot``.
+        The color bar that the maps share, after ``plot``.
 
     Examples
     --------
@@ -134,7 +134,7 @@ class DegreesDisplay:
         return {n: check_array(f"{parameter}[{n}]", maps[n], shape, meaning) for n in sorted(maps)}
 
     def _limits(self):
-        """Ends of the colours, the same in all maps."""
+        """Ends of the colors, the same in all maps."""
         values = np.concatenate(list(self.accuracies.values()))
         return np.nanmin(values), np.nanmax(values)
 
@@ -220,8 +220,8 @@ class DegreesDisplay:
             if count == 1:
                 yield "1 group (CNN)", {"color": cnn.color, "marker": cnn.marker, "ms": 6}
             else:
-                grey = str(between[place])
-                yield f"{count} groups", {"color": grey, "ls": "--", "marker": ".", "lw": 1}
+                gray = str(between[place])
+                yield f"{count} groups", {"color": gray, "ls": "--", "marker": ".", "lw": 1}
         yield "no sharing (LCN)", {"color": lcn.color, "marker": lcn.marker, "ms": 6}
 
     def _dress_curves(self, ax, n):
@@ -230,7 +230,7 @@ class DegreesDisplay:
         ax.grid(alpha=0.25, lw=0.6)
         ax.spines[["top", "right"]].set_visible(False)
         if n in self.half_widths:
-            ax.plot([], [], color=GREY, lw=1.2, label=self.interval)
+            ax.plot([], [], color=GRAY, lw=1.2, label=self.interval)
         ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 
 

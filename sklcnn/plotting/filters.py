@@ -203,7 +203,7 @@ class FilterDisplay:
         image = ax.imshow(
             values.reshape(self.shape),
             extent=(left, left + width, height, 0),
-            cmap="RdBu_r",  # diverging, and safe for colour-blind readers
+            cmap="RdBu_r",  # diverging, and safe for color-blind readers
             vmin=-most,
             vmax=most,
         )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .panels import check_grid, check_names, number_log_axis, png_of, take_axes
-from .styles import GREY
+from .styles import GRAY
 
 __all__ = ["PatchGeometryDisplay", "geometry_png"]
 
@@ -17,8 +17,8 @@ _LEGEND_ROW = 0.24  # in inches
 _LEGEND_COLUMNS = 3
 _LEAST_SHARE = 1e-3  # of queries, where the depth profile leaves the picture
 _ROUNDING = 1e-12
-# Paul Tol's muted scheme, which colour-blind readers can tell apart; it keeps clear of the colours
-# of the network families. Dashes serve print: nine colours and four dashes give 36 pairs.
+# Paul Tol's muted scheme, which color-blind readers can tell apart; it keeps clear of the colors
+# of the network families. Dashes serve print: nine colors and four dashes give 36 pairs.
 _COLORS = (
     *("#332288", "#CC6677", "#117733", "#88CCEE", "#882255"),
     *("#DDCC77", "#44AA99", "#AA4499", "#999933"),
@@ -188,8 +188,8 @@ class PatchGeometryDisplay:
 
     def _dress(self):
         spectrum, profile, *rest = self.axes_
-        spectrum.axhline(self.share, color=GREY, lw=0.9, zorder=0)
-        look = {"color": GREY, "fontsize": "small", "va": "bottom"}
+        spectrum.axhline(self.share, color=GRAY, lw=0.9, zorder=0)
+        look = {"color": GRAY, "fontsize": "small", "va": "bottom"}
         place = spectrum.get_yaxis_transform()
         spectrum.text(0.01, self.share, f"{100 * self.share:g} %", transform=place, **look)
         spectrum.set(

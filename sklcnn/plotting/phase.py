@@ -18,8 +18,8 @@ _DASHES = ("--", "-.", ":")
 class PhaseDisplay:
     """Test error as a heat map over noise and training samples, one panel for each family.
 
-    The colours share one scale from zero to the error of a guess; cells that were not measured are
-    grey. Where there are repeats the mean is shown, and cells whose mean is doubtful have a dot.
+    The colors share one scale from zero to the error of a guess; cells that were not measured are
+    gray. Where there are repeats the mean is shown, and cells whose mean is doubtful have a dot.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class PhaseDisplay:
     levels : sequence of float, default=()
         Errors at which contour lines are drawn.
     chance : float, default=0.5
-        Error of a guess, upper end of the colours.
+        Error of a guess, upper end of the colors.
     doubtful : float, default=0.02
         Cells whose standard error over the repeats is larger have a dot.
     interval : str, default="interval"
@@ -57,7 +57,7 @@ class PhaseDisplay:
     meshes_ : dict of str to matplotlib.collections.QuadMesh
         The heat map of each family, after ``plot``.
     colorbar_ : matplotlib.colorbar.Colorbar
-        The colour bar that the panels share, after ``plot``.
+        The color bar that the panels share, after ``plot``.
 
     Examples
     --------
@@ -184,7 +184,7 @@ class PhaseDisplay:
         levels = [level for level in self.levels if low < level < high]
         if not levels:
             return
-        # White is hard to see on the yellow end of the colours, black on the blue one.
+        # White is hard to see on the yellow end of the colors, black on the blue one.
         colors = ["white" if level < 0.6 * self.chance else "black" for level in levels]
         lines = ax.contour(
             self.noises,
@@ -250,12 +250,12 @@ class PhaseDisplay:
         home.legend(entries.values(), entries.keys(), **look)
 
 
-def _edges(centres):
+def _edges(centers):
     """Borders (n + 1,) of cells around n increasing numbers; a single cell has width one."""
-    if centres.size == 1:
-        return centres[0] + np.array([-0.5, 0.5])
-    middles = (centres[1:] + centres[:-1]) / 2
-    first, last = 2 * centres[0] - middles[0], 2 * centres[-1] - middles[-1]
+    if centers.size == 1:
+        return centers[0] + np.array([-0.5, 0.5])
+    middles = (centers[1:] + centers[:-1]) / 2
+    first, last = 2 * centers[0] - middles[0], 2 * centers[-1] - middles[-1]
     return np.concatenate([[first], middles, [last]])
 
 
@@ -268,7 +268,7 @@ def _standard_error(errors):
 
 
 def _outlined(width):
-    """White with a black rim: seen on every colour of the heat map."""
+    """White with a black rim: seen on every color of the heat map."""
     return {"color": "white", "linewidth": width, "path_effects": _rim(width + 1.6, "black")}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .panels import check_array, check_names, number_log_axis, png_of, take_axes
-from .styles import GREY, styles_of
+from .styles import GRAY, styles_of
 
 __all__ = ["RatioDisplay", "ratio_png"]
 
@@ -20,7 +20,7 @@ class RatioDisplay:
     """How many times more samples one family needs than another, for many variants of a problem.
 
     One panel for each ratio and one row for each variant. Dots have intervals; where a ratio is
-    only a bound the dot is hollow, and an arrow stands for an interval without an end. A grey step
+    only a bound the dot is hollow, and an arrow stands for an interval without an end. A gray step
     behind each row is the ratio of what the variant is to be compared with, the thin line is 1:
     both families need the same.
 
@@ -30,7 +30,7 @@ class RatioDisplay:
         The variants, from top to bottom.
     ratios : dict of str to array-like of shape (n_variants,)
         One panel each; positive, NaN where nothing is known. What stands behind the slash of a
-        name such as "LCN/CNN" gives the colour.
+        name such as "LCN/CNN" gives the color.
     low, high : dict of str to array-like of shape (n_variants,) or None, default=None
         Ends of the interval; 0 and infinity are open ends.
     censored : dict of str to array-like of str of shape (n_variants,) or None, default=None
@@ -164,7 +164,7 @@ class RatioDisplay:
 
     def _plot_reference(self, ax, name):
         """A step behind every row, and a line at one."""
-        ax.axvline(1, color=GREY, lw=0.9)
+        ax.axvline(1, color=GRAY, lw=0.9)
         reference = self.reference.get(name)
         if reference is None:
             return
@@ -189,7 +189,7 @@ class RatioDisplay:
         (bounds,) = ax.plot(ratio[bound], rows[bound], mfc="white", mew=1.5, **look)
         self.dots_[name] = (known, bounds)
         for row in np.flatnonzero(self._words(name) == "unknown"):
-            ax.text(1, row, " unknown", color=GREY, va="center", fontsize="small", style="italic")
+            ax.text(1, row, " unknown", color=GRAY, va="center", fontsize="small", style="italic")
 
     def _dress(self, ax, name):
         ax.set(xscale="log", title=name, xlabel=self.xlabel)
@@ -204,11 +204,11 @@ class RatioDisplay:
     def _explain(self, outside):
         """Legend of what lies in all panels."""
         ax = self.axes_[-1]
-        handles = [ax.plot([], [], color=GREY, lw=0.9, label="1: both need the same")[0]]
+        handles = [ax.plot([], [], color=GRAY, lw=0.9, label="1: both need the same")[0]]
         if self.reference:
             handles += ax.plot([], [], color="0.78", lw=5, label="ratio of the reference")
         if any(self._is_bound(name).any() for name in self.ratios):
-            look = {"color": GREY, "marker": "o", "ms": 7, "mew": 1.5, "mfc": "white", "ls": "none"}
+            look = {"color": GRAY, "marker": "o", "ms": 7, "mew": 1.5, "mfc": "white", "ls": "none"}
             handles += ax.plot([], [], label="bound: the search ended", **look)
         if outside:
             if self.title:

@@ -15,7 +15,7 @@ from .panels import (
     number_log_axis,
     take_axes,
 )
-from .styles import GREY, styles_of
+from .styles import GRAY, styles_of
 
 __all__ = ["SampleComplexityDisplay"]
 
@@ -37,7 +37,7 @@ class SampleComplexityDisplay:
         What varies: number of patches, patch size or noise; positive and increasing.
     needed : dict of str to array-like of shape (n_sizes,)
         Samples needed by each estimator, positive, NaN where nothing was measured. The names of
-        ``ESTIMATOR_STYLES`` have their colours and markers, other names are grey.
+        ``ESTIMATOR_STYLES`` have their colors and markers, other names are gray.
     low, high : dict of str to array-like of shape (n_sizes,) or None, default=None
         Ends of the interval around ``needed``; an infinite ``high`` is drawn as an arrow, NaN where
         there is no interval.
@@ -262,10 +262,10 @@ class SampleComplexityDisplay:
     def _explain(self, outside):
         """Legend, with one entry for all intervals and one for all lower bounds."""
         if self.low:
-            look = {"color": GREY, "marker": "|", "ms": 11, "mew": 1.2, "ls": "none"}
+            look = {"color": GRAY, "marker": "|", "ms": 11, "mew": 1.2, "ls": "none"}
             self.ax_.plot([], [], label=self.interval, **look)
         if self.bounds_:
-            look = {"color": GREY, "marker": "o", "ms": 7, "mew": 1.5, "mfc": "white", "ls": "none"}
+            look = {"color": GRAY, "marker": "o", "ms": 7, "mew": 1.5, "mfc": "white", "ls": "none"}
             self.ax_.plot([], [], label="lower bound: target not reached", **look)
         place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)} if outside else {"loc": "best"}
         self.ax_.legend(frameon=False, fontsize="small", **place)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .panels import check_array, check_grid, number_log_axis, png_of, take_axes
-from .styles import GREY
+from .styles import GRAY
 
 __all__ = ["PatchSchemesDisplay", "schemes_png"]
 
@@ -22,7 +22,7 @@ _LOOKS = {
     "within noise": {"color": "#000000", "marker": "o"},
     "shallower": {"color": "#CC6677", "marker": "<"},
 }
-_OTHER = {"color": GREY, "marker": "o"}  # what is compared with nothing
+_OTHER = {"color": GRAY, "marker": "o"}  # what is compared with nothing
 
 
 class PatchSchemesDisplay:
@@ -49,7 +49,7 @@ class PatchSchemesDisplay:
     interval : str, default="95 % interval"
         What they are, for the legend.
     verdicts : sequence of str or None, default=None
-        For each scheme "deeper", "shallower" or "within noise"; all others are drawn in grey.
+        For each scheme "deeper", "shallower" or "within noise"; all others are drawn in gray.
     reference : str or None, default=None
         The scheme whose values are drawn as lines through all rows.
     title : str, default=""
@@ -143,9 +143,9 @@ class PatchSchemesDisplay:
         self.figure_ = self.axes_[0].figure
         elbow, dimension, depth = self.axes_
         rows = np.arange(len(self.names))
-        elbow.hlines(rows, self.elbows[0], self.elbows[2], color=GREY, lw=_BAR)
-        elbow.plot(self.elbows[1], rows, "o", color=GREY, ms=6)
-        dimension.plot(self.dimensions, rows, "o", color=GREY, ms=6)
+        elbow.hlines(rows, self.elbows[0], self.elbows[2], color=GRAY, lw=_BAR)
+        elbow.plot(self.elbows[1], rows, "o", color=GRAY, ms=6)
+        dimension.plot(self.dimensions, rows, "o", color=GRAY, ms=6)
         for row in rows:
             self._plot_depth(depth, row)
         self._draw_reference()
@@ -157,7 +157,7 @@ class PatchSchemesDisplay:
         trail, look = self.mean_depths[row, -_TRAIL:], _LOOKS.get(self.verdicts[row], _OTHER)
         if np.isnan(trail[-1]):
             place = {"transform": ax.get_yaxis_transform(), "va": "center"}
-            words = {"color": GREY, "fontsize": "small", "style": "italic"}
+            words = {"color": GRAY, "fontsize": "small", "style": "italic"}
             ax.text(0.02, row, self.verdicts[row], **place, **words)
             return
         ax.plot(trail, np.full(len(trail), row), **_FEWER)
@@ -170,7 +170,7 @@ class PatchSchemesDisplay:
         row = self.names.index(self.reference)
         values = self.elbows[1, row], self.dimensions[row], self.mean_depths[row, -1]
         for ax, value in zip(self.axes_, values, strict=True):
-            ax.axvline(value, color=GREY, lw=0.9, zorder=0)
+            ax.axvline(value, color=GRAY, lw=0.9, zorder=0)
 
     def _dress(self):
         labels = "components for 90 % variance", "effective dimension", "mean depth (upper bound)"

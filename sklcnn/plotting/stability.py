@@ -7,7 +7,7 @@ import pandas as pd
 
 from .curves import draw_curve, draw_level, look_of, scale_axes, shade
 from .panels import png_of, take_axes
-from .styles import FAMILY_STYLES, GREY
+from .styles import FAMILY_STYLES, GRAY
 
 __all__ = ["StabilityDisplay", "stability_png"]
 
@@ -308,9 +308,9 @@ class StabilityDisplay:
                 color = shade("0.5", place, len(dimensions))
                 handles.append(Line2D([], [], color=color, lw=4, label=f"{dimension:,} features"))
         if part == "sphere" and self.theory_:
-            handles.append(Line2D([], [], color=GREY, ls=":", lw=1.6, label="slope in theory"))
+            handles.append(Line2D([], [], color=GRAY, ls=":", lw=1.6, label="slope in theory"))
         if len(ax.collections):
-            handles.append(Patch(color=GREY, alpha=0.3, lw=0, label=self.interval))
+            handles.append(Patch(color=GRAY, alpha=0.3, lw=0, label=self.interval))
         place_of = {"loc": "upper left", "bbox_to_anchor": (1.02, 1)} if outside else {}
         ax.legend(handles=handles, frameon=False, fontsize="small", **place_of)
 

@@ -22,7 +22,7 @@ def stream_remembered(tasks, stream, path=None):
         Takes tasks and yields their outcomes, such as ``stream_fits``.
     path : str, path-like or None, default=None
         Where outcomes are kept, see :func:`sklcnn.studies.records.stream_records`; each is a line
-        of a CSV file. A task is recognised by its estimator, its data, its rows and the version of
+        of a CSV file. A task is recognized by its estimator, its data, its rows and the version of
         the package, whatever else has changed. None keeps none.
 
     Yields

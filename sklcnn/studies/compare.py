@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from pandas import DataFrame
 from sklearn.dummy import DummyClassifier
 
-from sklcnn.studies.comparison import BASELINE, Comparison, results_frame, summarise
+from sklcnn.studies.comparison import BASELINE, Comparison, results_frame, summarize
 from sklcnn.studies.fits import stream_fits
 from sklcnn.studies.plan import make_plan
 from sklcnn.training.progress import FitProgress
@@ -115,7 +115,7 @@ def compare(
     narrow.
 
     *Training.* Every fit makes 250 Adam steps on batches of 64, and at least 5 epochs. All features
-    are centred and scaled by one number each, taken from the training set, so they should share a
+    are centered and scaled by one number each, taken from the training set, so they should share a
     unit, as pixels do. The learning rate is chosen for each network out of 0.004, 0.02 and 0.1: the
     lowest whose mean accuracy at three sizes is within 0.005 of the best, on a quarter of the
     training samples; the test set has no part in it. The search is repeated for the permuted
@@ -190,7 +190,7 @@ def carry_out(plan, progress, n_jobs=None, fleet=True):
             rows.append(_row(plan, family, control, n, repeat, outcome.score, outcome.seconds))
     except KeyboardInterrupt:
         raise InterruptedStudyError(results_frame(rows)) from None
-    return summarise(plan, results_frame(rows), rates, parameters)
+    return summarize(plan, results_frame(rows), rates, parameters)
 
 
 def _search(plan, stream, progress):

@@ -12,7 +12,7 @@ from sklcnn.studies.intervals import t_interval
 from sklcnn.studies.plan import INGREDIENTS
 from sklcnn.studies.verdicts import control_sentence, verdict_sentence
 
-__all__ = ["BASELINE", "Comparison", "results_frame", "summarise"]
+__all__ = ["BASELINE", "Comparison", "results_frame", "summarize"]
 
 BASELINE = "majority class"
 FAMILIES = (INGREDIENTS[0].without, *(ingredient.family for ingredient in INGREDIENTS))
@@ -120,7 +120,7 @@ def results_frame(rows):
     )
 
 
-def summarise(plan, results, rates, parameters):
+def summarize(plan, results, rates, parameters):
     """Turn fits into factors and sentences.
 
     Parameters

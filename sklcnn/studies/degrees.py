@@ -211,7 +211,7 @@ def degrees_of_sharing(
     number of parameters sharing would be paid out in units, and what is measured would be both at
     once. So the numbers of parameters differ; the table has them. Networks do not pool.
 
-    *Training*: Adam steps on batches of 64, at least 5 epochs, features centred and scaled by one
+    *Training*: Adam steps on batches of 64, at least 5 epochs, features centered and scaled by one
     number each. For every cell the learning rate is that with the best mean accuracy on a quarter
     of the training samples, over two draws of the rest at the smallest, a middle and the largest
     size; the test set has no part in it.
@@ -287,7 +287,7 @@ def carry_out(plan, progress, n_jobs=None, checkpoint=None):
     for outcome in stream(plan.score_tasks(rates)):
         progress.advance()
         outcomes.append(outcome)
-    return _summarise(plan, chosen, outcomes)
+    return _summarize(plan, chosen, outcomes)
 
 
 def _choose(by_rate):
@@ -299,7 +299,7 @@ def _choose(by_rate):
     return rate, float(means[rate])
 
 
-def _summarise(plan, chosen, outcomes):
+def _summarize(plan, chosen, outcomes):
     """Turn fits into tables."""
     cells = {cell.key: cell for cell in plan.cells}
     rows = [_row(plan.samples, cells, chosen, outcome) for outcome in outcomes]

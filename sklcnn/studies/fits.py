@@ -90,7 +90,7 @@ def stream_fits(tasks, n_jobs=None, fleet=True):
 
 
 def _fit_and_score(task, fleet):
-    """Do one task. Its data are centred and scaled by one mean and one deviation for all features.
+    """Do one task. Its data are centered and scaled by one mean and one deviation for all features.
 
     A scale per feature would undo what filters share between positions.
     """

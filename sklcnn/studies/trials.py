@@ -195,7 +195,7 @@ class Trials:
             return np.inf
         try:
             risk = measure()
-        except ValueError as error:  # of neighbours that are more than samples, for example
+        except ValueError as error:  # of neighbors that are more than samples, for example
             self.error = self.error or error
             return np.inf
         self.n_scored += 1

@@ -140,7 +140,7 @@ def _laws(n_patches, patch_size, noise):
             "two signals of one sign, noise doubled",
             {"n_signals": 2, "noise": 2 * noise},
         ),
-        "correlated noise": ("noise that neighbouring patches share", {"correlation": 0.7}),
+        "correlated noise": ("noise that neighboring patches share", {"correlation": 0.7}),
         "noise per patch": (
             "noise that grows threefold from the first patch to the last",
             {"noise": uneven},
@@ -248,13 +248,13 @@ def _learners(n_patches, patch_size, noise):
     solver = Adam(projection="unit_ball")
     adam = _paper_networks(n_patches, patch_size, solver=solver, batch_size=ALL)
     grids = {family: {"learning_rate_init": list(ADAM_RATES)} for family in FAMILIES}
-    penalised = {"FCN": LinearSVC(penalty="l1", dual=False, fit_intercept=False, max_iter=10_000)}
+    penalized = {"FCN": LinearSVC(penalty="l1", dual=False, fit_intercept=False, max_iter=10_000)}
     strengths = {"FCN": {"C": list(PENALTIES)}}
     yield Variant("Adam", "Adam, whose steps depend on the axes", dense, adam, grids)
     yield Variant("Adam, sparse signal", "Adam, and a signal of one feature", sparse, adam, grids)
-    yield Variant("l1", "a linear rule with an l1 penalty", dense, penalised, strengths)
+    yield Variant("l1", "a linear rule with an l1 penalty", dense, penalized, strengths)
     yield Variant(
-        "l1, sparse signal", "that rule, and a signal of one feature", sparse, penalised, strengths
+        "l1, sparse signal", "that rule, and a signal of one feature", sparse, penalized, strengths
     )
     for name, question, projection in (
         (

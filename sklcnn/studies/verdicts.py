@@ -180,7 +180,7 @@ def _range(there, effect):
 
 
 def _spans(factors, effect):
-    """Name the sizes with an effect, neighbours as a span."""
+    """Name the sizes with an effect, neighbors as a span."""
     runs = [
         [f.n for f in run] for key, run in groupby(factors, lambda f: f.effect) if key == effect
     ]

@@ -21,7 +21,7 @@ def oracle_threshold(
     r"""Return the best threshold of the network whose filters all equal the signal.
 
     The network is :math:`f(x) = \sum_t \phi_b(\langle w^*, x^{(t)} \rangle)` with a signal
-    :math:`w^*` of unit length. The threshold is the minimiser over :math:`b \ge 0`.
+    :math:`w^*` of unit length. The threshold is the minimizer over :math:`b \ge 0`.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def oracle_error(n_patches: ArrayLike, noise: ArrayLike) -> float | NDArray[np.f
 
 
 def _minimum(n_patches, noise, criterion):
-    """Return minimiser and minimum of a criterion over the threshold, in broadcast shape."""
+    """Return minimizer and minimum of a criterion over the threshold, in broadcast shape."""
     n_patches, noise = check_law(n_patches, noise)
     search = np.vectorize(_minimum_over_threshold, otypes=[float, float], excluded={2})
     threshold, value = search(n_patches, noise, criterion)
@@ -150,7 +150,7 @@ def _minimum(n_patches, noise, criterion):
 
 
 def _minimum_over_threshold(n_patches, noise, criterion):
-    """Best of a grid of thresholds, refined between its neighbours, for scalars."""
+    """Best of a grid of thresholds, refined between its neighbors, for scalars."""
     objective, largest, n_grid = criterion
     grid = np.linspace(0, largest(n_patches, noise), n_grid)
     values = objective(n_patches, noise, grid)

@@ -255,6 +255,6 @@ def _check_directions(directions, n_features):
             f"directions must have shape (n_units, {n_features}), got {directions.shape}."
         )
     norms = np.linalg.norm(directions, axis=1)
-    if not np.allclose(norms, 1, rtol=0, atol=1e-5):  # float32 may have normalised them
+    if not np.allclose(norms, 1, rtol=0, atol=1e-5):  # float32 may have normalized them
         worst = norms[np.abs(norms - 1).argmax()]
         raise ValueError(f"directions must have norm 1, got one of norm {worst:.6g}.")

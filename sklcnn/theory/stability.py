@@ -28,7 +28,7 @@ def stability_threshold(
     r"""Return the curvature above which full-batch gradient descent diverges.
 
     On a quadratic with curvature :math:`\lambda`, gradient descent converges if
-    :math:`0 < \lambda < 2 / \eta`. The threshold belongs to the loss that is minimised, halved or
+    :math:`0 < \lambda < 2 / \eta`. The threshold belongs to the loss that is minimized, halved or
     not: compare it with the sharpness of that same loss.
 
     Parameters
@@ -166,7 +166,7 @@ def path_norm_bound(
 def generalization_gap(
     excess_risk: ArrayLike, noise: ArrayLike, train_error: ArrayLike
 ) -> float | NDArray[np.float64]:
-    r"""Return the generalisation gap, the distance between population and training error.
+    r"""Return the generalization gap, the distance between population and training error.
 
     It is :math:`|\text{excess} + \sigma^2 - \text{train}|`: the mean squared error on new samples
     with noisy targets is the excess risk and the variance of the noise, and from it the mean

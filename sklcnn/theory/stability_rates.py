@@ -1,4 +1,4 @@
-r"""How fast the generalisation gap of stable networks falls, as exponents of the sample size."""
+r"""How fast the generalization gap of stable networks falls, as exponents of the sample size."""
 
 from collections.abc import Callable
 
@@ -48,7 +48,7 @@ def gap_exponent(
     patch_size: ArrayLike | None = None,
     alpha: ArrayLike | None = None,
 ) -> float | NDArray[np.float64]:
-    r"""Return the exponent of the sample size in a bound of the generalisation gap.
+    r"""Return the exponent of the sample size in a bound of the generalization gap.
 
     The gap of stable two-layer ReLU networks falls like :math:`n^{-e}` with the exponent *e* that
     is returned, up to logarithms and a factor that depends on learning rate, targets and
@@ -73,7 +73,7 @@ def gap_exponent(
         Features *m* of a patch, below *d*; for shared filters on the sphere, and only there.
     alpha : float or array-like of float, default=None
         Exponent :math:`\alpha` of the Beta family, above 0, and for it only. Large: most inputs
-        are close to the centre; towards 0: the sphere.
+        are close to the center; towards 0: the sphere.
 
     Returns
     -------

@@ -13,7 +13,7 @@ __all__ = ["SharpnessRecorder"]
 class SharpnessRecorder(Callback):
     """Record the largest eigenvalue of the Hessian of the training loss during training.
 
-    The loss is the mean over the training samples that training minimises, without the penalty of
+    The loss is the mean over the training samples that training minimizes, without the penalty of
     ``alpha``: for ``loss="squared_error"`` the plain mean squared error, without one half. Hand
     the recorder over in ``callbacks`` of an estimator, and read its attributes afterwards.
 

@@ -80,7 +80,7 @@ def _has_threshold(job):
 
 
 def _measure(job, start):
-    """Return the largest curvature of what is minimised, None if there is no positive one."""
+    """Return the largest curvature of what is minimized, None if there is no positive one."""
     start = {name: value.to(job.device) for name, value in start.items()}
     try:
         module = job.module.with_parameters(start).to(job.device)

@@ -89,7 +89,7 @@ class Job:
     device: torch.device
     shuffle_state: torch.Tensor  # state of the generator that shuffles mini-batches
     solver_state: dict | None = None  # of an earlier training that this one continues
-    logarithm: bool = False  # whether that of the mean loss is minimised, on all samples at once
+    logarithm: bool = False  # whether that of the mean loss is minimized, on all samples at once
     snapshots: tuple[int, ...] = ()  # epochs after which the weights are copied; 0 is the start
     translation: Translation | None = None  # of the training samples, drawn anew in every epoch
     callbacks: tuple = ()

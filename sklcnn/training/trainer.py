@@ -63,7 +63,7 @@ class Trainer(NeuralNet):
     Parameters
     ----------
     module : Module
-        An initialised network with ``cut`` and ``respond``, or a stack of them.
+        An initialized network with ``cut`` and ``respond``, or a stack of them.
     stack : Stack
         The jobs that the module stands for.
     cancelled : callable or None, default=None

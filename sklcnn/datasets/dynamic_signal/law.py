@@ -121,7 +121,7 @@ class DynamicSignal(ClassifierMixin, AbstractLaw):
     log_likelihood_curve_ : ndarray of shape (n_iter_,)
         Mean log-likelihood of a sample given its label, before each iteration. It never falls.
     n_iter_ : int
-        Iterations of expectation maximisation.
+        Iterations of expectation maximization.
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -293,7 +293,7 @@ class DynamicSignal(ClassifierMixin, AbstractLaw):
     def fit(self, X: ArrayLike, y: ArrayLike) -> "DynamicSignal":
         """Estimate signal and noise by maximum likelihood; the predictions then use them.
 
-        The place is hidden, so the likelihood is climbed by expectation maximisation, from several
+        The place is hidden, so the likelihood is climbed by expectation maximization, from several
         starts. Where the place is known the estimates have a closed form. Of the extensions, `fit`
         knows ``location_prior`` and refuses the others.
 

@@ -1,4 +1,4 @@
-"""Maximum likelihood for a signal in noise at a hidden place, by expectation maximisation (EM)."""
+"""Maximum likelihood for a signal in noise at a hidden place, by expectation maximization (EM)."""
 
 from dataclasses import dataclass
 

@@ -16,7 +16,7 @@ _IMAGES = ("x", "images", "data")
 _LABELS = ("y", "labels", "label", "target", "targets")
 _NAMES = ("classes", "class_names", "target_names", "label_names")
 _PATTERNS = {"all": ("{}",), "train": ("{}_train", "train_{}"), "test": ("{}_test", "test_{}")}
-_CHANNELS = (1, 3, 4)  # grey, colour, colour and opacity
+_CHANNELS = (1, 3, 4)  # gray, color, color and opacity
 
 
 def load_npz_images(

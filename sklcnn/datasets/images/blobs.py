@@ -37,9 +37,9 @@ def make_blob_images(
     noise: float = 0.05,
     random_state: int | np.random.RandomState | None = None,
 ):
-    r"""Generate smooth grey images: each class is an arrangement of bright and dark blobs.
+    r"""Generate smooth gray images: each class is an arrangement of bright and dark blobs.
 
-    On a grey of 0.5, a class has ``n_blobs`` Gaussian bumps with places, widths, brightness and
+    On a gray of 0.5, a class has ``n_blobs`` Gaussian bumps with places, widths, brightness and
     sign of its own. A sample moves each of them a little, lights the scene from a random side, and
     adds noise. Like aligned portraits, of which many persons have few pictures each, its classes
     differ in smooth structures at known places. It is no model of faces.
@@ -87,12 +87,12 @@ def make_blob_images(
     height, width = _check_sides(input_shape)
     entropy = draw_entropy(random_state)
     y = stream(entropy, "labels").permutation(np.arange(n_samples) % n_classes)
-    centres, widths, contrasts = _draw_classes(
+    centers, widths, contrasts = _draw_classes(
         n_classes, n_blobs, (height, width), stream(entropy, "classes")
     )
     moves = stream(entropy, "jitter").standard_normal((n_samples, n_blobs, 2))
-    centres = centres[y] + jitter * moves  # (n_samples, n_blobs, 2)
-    X = 0.5 + _draw_blobs(centres, widths[y], contrasts[y], (height, width))
+    centers = centers[y] + jitter * moves  # (n_samples, n_blobs, 2)
+    X = 0.5 + _draw_blobs(centers, widths[y], contrasts[y], (height, width))
     X += lighting * _draw_light(n_samples, (height, width), stream(entropy, "lighting"))
     X += noise * stream(entropy, "noise").standard_normal(X.shape)
     return X.reshape(n_samples, -1).clip(0, 1), y
@@ -105,18 +105,18 @@ def _check_sides(input_shape):
 
 
 def _draw_classes(n_classes, n_blobs, sides, rng):
-    """Centres (n_classes, n_blobs, 2), and widths and contrasts (n_classes, n_blobs), of blobs."""
+    """Centers (n_classes, n_blobs, 2), and widths and contrasts (n_classes, n_blobs), of blobs."""
     shape = (n_classes, n_blobs)
-    centres = rng.uniform(0.15, 0.85, (*shape, 2)) * np.subtract(sides, 1)
+    centers = rng.uniform(0.15, 0.85, (*shape, 2)) * np.subtract(sides, 1)
     widths = rng.uniform(*_WIDTHS, shape) * min(sides)
     contrasts = rng.uniform(*_CONTRASTS, shape) * rng.choice([-1, 1], shape)
-    return centres, widths, contrasts
+    return centers, widths, contrasts
 
 
-def _draw_blobs(centres, widths, contrasts, sides):
+def _draw_blobs(centers, widths, contrasts, sides):
     """Sums of Gaussian bumps, (n_samples, height, width): each a product of two profiles."""
     rows, columns = (
-        np.exp(-(((np.arange(side) - centres[..., axis, None]) / widths[..., None]) ** 2) / 2)
+        np.exp(-(((np.arange(side) - centers[..., axis, None]) / widths[..., None]) ** 2) / 2)
         for axis, side in enumerate(sides)
     )  # (n_samples, n_blobs, height), (n_samples, n_blobs, width)
     return (contrasts[..., None] * rows).swapaxes(1, 2) @ columns

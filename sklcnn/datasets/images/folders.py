@@ -12,7 +12,7 @@ from sklcnn.datasets.images.bundles import bundle_images, check_dtype, check_sub
 __all__ = ["load_image_folder"]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-_GREY_MODES = ("1", "L", "LA")  # Pillow's names of pixels that have no colour
+_GREY_MODES = ("1", "L", "LA")  # Pillow's names of pixels that have no color
 _DEEP_MODES = ("I", "F")  # the beginnings of its names of pixels with more than 8 bits
 
 
@@ -38,7 +38,7 @@ def load_image_folder(
     size : int or tuple of (height, width), default=None
         What to resize all images to; an int makes squares. None needs files of equal size.
     grayscale : bool, default=None
-        Whether images are grey. None is grey if all files are, and colour otherwise.
+        Whether images are gray. None is gray if all files are, and color otherwise.
     dtype : {"float32", "float64", "uint8"}, default="float32"
         Type of the pixels. Floats are brightness from 0 to 1, "uint8" counts from 0 to 255.
     return_X_y : bool, default=False
@@ -50,7 +50,7 @@ def load_image_folder(
         With the fields
 
         data : ndarray of shape (n_samples, n_features)
-            The images in the order of their file names, class after class: row after row if grey,
+            The images in the order of their file names, class after class: row after row if gray,
             else the red plane, the green one and the blue one.
         target : ndarray of shape (n_samples,)
             The classes, from 0.

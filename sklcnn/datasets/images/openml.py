@@ -130,7 +130,7 @@ def fetch_cifar10(
     n_retries: int = 3,
     delay: float = 1.0,
 ):
-    """Load CIFAR-10, 60,000 colour photographs of 32 x 32 pixels, from the cache or from OpenML.
+    """Load CIFAR-10, 60,000 color photographs of 32 x 32 pixels, from the cache or from OpenML.
 
     Parameters
     ----------

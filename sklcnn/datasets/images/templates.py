@@ -45,7 +45,7 @@ def make_translated_templates(
               t \sim \mathrm{Unif}(\mathtt{positions}), \quad z \sim N(0, I).
 
     The whole template is inside the signal. With positions for training and others for testing it
-    asks whether a network recognises a template where it has never seen it: one with shared filters
+    asks whether a network recognizes a template where it has never seen it: one with shared filters
     and pooling does, one with a weight for every feature cannot.
 
     Parameters

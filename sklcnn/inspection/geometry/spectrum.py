@@ -98,9 +98,10 @@ def patch_spectrum(
 ) -> PatchSpectrum:
     """Return the principal components of the patches of all samples, pooled into one cloud.
 
-    The covariance is that of centred patches with one over the number of patches minus one. Patches
-    are cut out piece by piece and never held together: the means and the products of deviations
-    of the pieces are merged in double precision [1]_, which loses nothing to a large mean.
+    The covariance is that of centered patches with one over the number of patches minus one.
+    Patches are cut out piece by piece and never held together: the means and the products of
+    deviations of the pieces are merged in double precision [1]_, which loses nothing to a large
+    mean.
 
     Parameters
     ----------

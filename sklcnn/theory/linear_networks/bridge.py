@@ -16,7 +16,7 @@ def reweight(signed, coordinates, power, amplitudes):
     """Coordinates where the sum of powers of the amplitudes is stationary, with smallest margin 1.
 
     A sum of squares weighted by the amplitudes to the power - 2 touches the penalty where they are
-    right; its minimiser is a support vector machine on scaled coordinates, and gives the next
+    right; its minimizer is a support vector machine on scaled coordinates, and gives the next
     amplitudes. The dual coefficients are those of the sum of powers, but for a constant.
     """
     solution = _iterate(signed, coordinates, power, amplitudes)

@@ -17,13 +17,13 @@ _TOLERANCES = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
 def solve_conic(samples, norm):
     """Coordinates of least norm with smallest margin 1, by Clarabel."""
     if isinstance(norm, GroupNorm):
-        return solve_group_l1(samples, norm.coordinates, _maximise_dual)
+        return solve_group_l1(samples, norm.coordinates, _maximize_dual)
     scale = np.sqrt((samples**2).sum(axis=1).max())
     coef, dual_coef = _solve_kernel_width(samples / scale, norm)
     return PrimalDual(coef / scale, dual_coef / scale)
 
 
-def _maximise_dual(signed, coordinates):
+def _maximize_dual(signed, coordinates):
     """Weights of the samples, by a program of second-order cones, (n_samples,)."""
     cvxpy = _import_cvxpy()
     weights = cvxpy.Variable(len(signed), nonneg=True)

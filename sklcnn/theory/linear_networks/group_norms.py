@@ -1,4 +1,4 @@
-"""Sums of powers of amplitudes: what networks with layers as wide as the input penalise."""
+"""Sums of powers of amplitudes: what networks with layers as wide as the input penalize."""
 
 from typing import NamedTuple
 

@@ -28,7 +28,7 @@ def solve_l1(signed):
     return PrimalDual((positive - negative) / scale, -program.ineqlin.marginals / scale)
 
 
-def solve_group_l1(signed, coordinates, maximise_dual=None):
+def solve_group_l1(signed, coordinates, maximize_dual=None):
     """Coordinates with least sum of amplitudes over the spectrum, and smallest margin 1.
 
     Few samples matter: those that the support vector machine stands on come first, and those whose
@@ -38,7 +38,7 @@ def solve_group_l1(signed, coordinates, maximise_dual=None):
     signed = signed / scale
     chosen = solve_svm(signed).dual_coef > 0
     while True:
-        coef, weights = _solve_chosen(signed[chosen], coordinates, maximise_dual or _maximise_dual)
+        coef, weights = _solve_chosen(signed[chosen], coordinates, maximize_dual or _maximize_dual)
         missed = (signed @ coef < 1 - _MISSED) & ~chosen
         if not missed.any():
             break
@@ -48,15 +48,15 @@ def solve_group_l1(signed, coordinates, maximise_dual=None):
     return PrimalDual(coef / scale, dual_coef / scale)
 
 
-def _solve_chosen(signed, coordinates, maximise_dual):
+def _solve_chosen(signed, coordinates, maximize_dual):
     """The same for samples that all matter.
 
-    The dual is to maximise the sum of the weights while no amplitude of the weighted sum of the
+    The dual is to maximize the sum of the weights while no amplitude of the weighted sum of the
     samples exceeds 1: few variables and smooth constraints. Where the bound is touched, that sum
     has the phases of the solution, whose amplitudes are found by a linear program. Newton steps on
     both sides at once give the last digits.
     """
-    dual_coef = np.maximum(maximise_dual(signed, coordinates), 0)
+    dual_coef = np.maximum(maximize_dual(signed, coordinates), 0)
     dual_coef = dual_coef / coordinates.amplitudes(dual_coef @ signed).max()
     contact, phases = _contacts(dual_coef @ signed, coordinates, _CONTACT)
     amplitudes = np.zeros(len(contact))
@@ -69,9 +69,9 @@ def _solve_chosen(signed, coordinates, maximise_dual):
 
 
 def has_one_solution(signed, coordinates, dual_coef):
-    """Whether the minimiser is unique; None if rounding hides it.
+    """Whether the minimizer is unique; None if rounding hides it.
 
-    With a solution of the dual, all minimisers have its phases, live where it touches the bound,
+    With a solution of the dual, all minimizers have its phases, live where it touches the bound,
     and have margin 1 where it has weight: a polytope in the amplitudes. It is a single point if
     the equations have full rank, or else if a generic linear function is constant on it.
     """
@@ -97,7 +97,7 @@ def has_one_solution(signed, coordinates, dual_coef):
     return bool(-ends[1].fun - ends[0].fun <= 1e-6 * ends[0].fun)
 
 
-def _maximise_dual(signed, coordinates):
+def _maximize_dual(signed, coordinates):
     """Weights of the samples to about seven digits, (n_samples,)."""
     multiplicity, group = coordinates.multiplicity, coordinates.group
     order = np.argsort(group, kind="stable")

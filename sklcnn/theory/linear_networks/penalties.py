@@ -48,7 +48,7 @@ def coef_norm(
                        n_features times "l2", for kernels of width 1: two-layer networks
     =================  ========================================================================
 
-    Divide the smallest margin of a predictor by it to get the normalised margin. For the norms
+    Divide the smallest margin of a predictor by it to get the normalized margin. For the norms
     that are convex that is the distance of the closest sample from the decision boundary in the
     dual norm: how large a perturbation the predictor stands, for "fourier_l1" in the largest
     amplitude of its spectrum.
@@ -86,7 +86,7 @@ def coef_norm(
 
     Notes
     -----
-    "kernel_width" is found by minimising over kernels, to about eight digits. With two axes as many
+    "kernel_width" is found by minimizing over kernels, to about eight digits. With two axes as many
     channels are assumed as it takes; with one axis, one is enough. Amplitudes below 1e-14 of the
     largest are taken for rounding errors, which would count at great depth.
 

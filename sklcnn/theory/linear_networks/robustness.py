@@ -40,7 +40,7 @@ def robust_radius(
     "fourier_l1"    :math:`\max_d |\hat\delta_d|`, of the unitary Fourier transform
     ==============  ================================================================
 
-    The smallest one of the training samples is the normalised margin. So the most robust predictor
+    The smallest one of the training samples is the normalized margin. So the most robust predictor
     of them all is that of `max_margin`, and gradient descent on a linear network of two layers goes
     there: for the perturbations of "l2" if layers are full, of "l1" if they are diagonal, of
     "fourier_l1" if they are convolutional [1]_.

@@ -145,7 +145,7 @@ def max_margin(
     -----
     "l2" is exact: non-negative least squares. "l1" is a linear program. "fourier_l1" is solved in
     its dual, "kernel_width" over the kernels, the bridges by support vector machines on reweighted
-    coordinates, which may leave the neighbourhood of a start that is a saddle. Expect duality gaps
+    coordinates, which may leave the neighborhood of a start that is a saddle. Expect duality gaps
     of 1e-12, for "kernel_width" 1e-8. Where the solution is not unique, one of them is returned.
 
     The limits of gradient descent are published [1]_ under assumptions on its convergence; the
