@@ -1,4 +1,4 @@
-"""Directions of linear networks: errors over margins, spectra, scales and kernel widths."""
+"""Linear networks: errors over margins, spectra, scales, kernels, and what they are good for."""
 
 from typing import Any
 
@@ -11,34 +11,49 @@ from .styles import FAMILY_STYLES
 
 __all__ = ["LinearDisplay", "linear_png"]
 
-_LOOKS = {"full": "FCN", "convolutional": "CNN", "diagonal": "LCN"}  # colours by family
+_LOOKS = {"full": "FCN", "convolutional": "CNN", "diagonal": "LCN"}  # colors by family
 _SHOWN = {"full": "coef", "convolutional": "amplitude", "diagonal": "coef"}
-_SIZE = (12.0, 10.5)
+_SIZE = (12.0, 14.0)
+_LEAST = 1e-9  # distance that is shown
+_NORMS = {  # of coefficients, and what perturbations of the dual norm are
+    "l2": "Euclidean norm of the perturbation",
+    "l1": "largest change of a feature",
+    "fourier_l1": "largest change of a frequency",
+}
+_RULES = {"support vector machine": "--", "mean": ":", "Bayes rule": "-"}
 
 
 class LinearDisplay:
     """Linear networks on their way to the predictors of theory, and where they have come to.
 
     First row: distance of the direction from its reference over the smallest margin, a panel for
-    each architecture, a shade for each depth, a line for each seed. Second row: coefficients, or
-    amplitudes of the spectrum of convolutional networks, at the end, of the first seed; bars are
-    the reference at the largest depth. Third row: that distance at one margin by the scale of the
-    initial weights, and margins by the width of the kernels.
+    each architecture, a shade for each depth, a line for each seed of the gradient flow, dots for
+    gradient descent. Second row: coefficients, or amplitudes of the spectrum of convolutional
+    networks, where the flow of the first seed ends; bars are the reference at depth 2. Third row:
+    that distance at one margin by the scale of the initial weights, margins by the width of the
+    kernels, and test errors on another law over the number of samples. Last row: errors there on
+    samples that are perturbed as badly as can be. Bands hold all draws.
 
     Parameters
     ----------
     curves : DataFrame
-        Columns ``architecture``, ``depth``, ``seed``, ``margin`` and ``error``.
+        Columns ``architecture``, ``depth``, ``step``, ``seed``, ``margin`` and ``error``.
     spectra : DataFrame
-        Columns ``architecture``, ``depth``, ``seed``, ``place``, ``coef``, ``amplitude``,
-        ``reference_coef`` and ``reference_amplitude``.
+        Columns ``architecture``, ``depth``, ``step``, ``seed``, ``place``, ``index``, ``mirrored``,
+        ``coef``, ``amplitude``, ``reference_coef`` and ``reference_amplitude``.
     scales : DataFrame
         Columns ``architecture``, ``init_scale`` and ``error``.
     kernel_widths : DataFrame
         Columns ``kernel_size``, ``own_share``, and ``l2_share`` and ``fourier_l1_share``, also of
         the reference (``reference_l2_share``, ...).
+    learning : DataFrame
+        Columns ``network``, ``architecture``, ``depth``, ``n_samples``, ``test_error``.
+    robustness : DataFrame
+        Columns ``network``, ``norm``, ``radius`` and ``error``.
     scale_margin : float or None, default=None
         Margin of the panel of scales, for its title.
+    attacked_size : int or None, default=None
+        Number of training samples of the last row, for its titles.
 
     Attributes
     ----------
@@ -54,10 +69,10 @@ class LinearDisplay:
     >>> import matplotlib
     >>> matplotlib.use("agg")
     >>> from sklcnn.studies import linear_study
-    >>> small = {"n_features": 6, "n_samples": 2, "depths": (1,), "n_seeds": 1}
-    >>> found = linear_study(**small, scales=(0.1,), kernel_sizes=(1,), max_iter=100)
-    >>> found.plot().panels_[-2:]
-    ['scales', 'kernel widths']
+    >>> small = {"input_shape": 6, "n_samples": 2, "depths": (1,), "n_seeds": 1, "max_iter": 100}
+    >>> small |= {"scales": (0.1,), "kernel_sizes": (1,), "sizes": (4,), "signal_shape": 16}
+    >>> linear_study(**small, n_draws=1).plot().panels_[-3:]
+    ['attack l2', 'attack l1', 'attack fourier_l1']
     """
 
     def __init__(
@@ -66,14 +81,20 @@ class LinearDisplay:
         spectra: pd.DataFrame,
         scales: pd.DataFrame,
         kernel_widths: pd.DataFrame,
+        learning: pd.DataFrame,
+        robustness: pd.DataFrame,
         *,
         scale_margin: float | None = None,
+        attacked_size: int | None = None,
     ):
         self.curves = curves
         self.spectra = spectra
         self.scales = scales
         self.kernel_widths = kernel_widths
+        self.learning = learning
+        self.robustness = robustness
         self.scale_margin = scale_margin
+        self.attacked_size = attacked_size
         names = list(dict.fromkeys(curves["architecture"]))
         if strangers := [name for name in names if name not in _LOOKS]:
             raise ValueError(
@@ -81,7 +102,8 @@ class LinearDisplay:
             )
         self._names = names
         self.panels_ = [f"{name}, {what}" for what in ("error", "predictor") for name in names]
-        self.panels_ += ["scales", "kernel widths"]
+        self.panels_ += ["scales", "kernel widths", "learning"]
+        self.panels_ += [f"attack {norm}" for norm in dict.fromkeys(robustness["norm"])]
 
     def plot(self, axes: Any = None) -> "LinearDisplay":
         """Draw all panels.
@@ -105,10 +127,15 @@ class LinearDisplay:
         return self._plot_panels(dict(zip(self.panels_, taken, strict=True)))
 
     def _plot_on(self, figure):
-        """Draw on an empty figure of three rows."""
+        """Draw on an empty figure of four rows."""
         self.figure_ = figure
-        rows = figure.subfigures(3, 1)
-        counts = (len(self._names), len(self._names), 2)
+        counts = (
+            len(self._names),
+            len(self._names),
+            3,
+            len(self.panels_) - 3 - 2 * len(self._names),
+        )
+        rows = figure.subfigures(len(counts), 1)
         axes = [
             ax
             for row, count in zip(rows, counts, strict=True)
@@ -123,6 +150,9 @@ class LinearDisplay:
             self._plot_predictor(axes[f"{name}, predictor"], name)
         self._plot_scales(axes["scales"])
         self._plot_widths(axes["kernel widths"])
+        self._plot_learning(axes["learning"])
+        for norm, rows in self.robustness.groupby("norm", sort=False):
+            self._plot_attack(axes[f"attack {norm}"], norm, rows)
         for ax in axes.values():
             ax.grid(alpha=0.25, lw=0.6)
             ax.spines[["top", "right"]].set_visible(False)
@@ -136,24 +166,33 @@ class LinearDisplay:
 
     def _plot_errors(self, ax, name):
         rows = self.curves[(self.curves["architecture"] == name) & (self.curves["margin"] > 0)]
-        for (depth, _), line in rows.groupby(["depth", "seed"], sort=False):
-            label = f"depth {depth}" if f"depth {depth}" not in _labels(ax) else None
-            ax.plot(line["margin"], line["error"], color=self._color(name, depth), label=label)
-        ax.set(xscale="log", yscale="log", xlabel="smallest margin", title=name)
+        for (depth, step, _), line in rows.groupby(["depth", "step", "seed"], sort=False):
+            flow = step == "prox_linear"
+            label = f"depth {depth}" if flow and f"depth {depth}" not in _labels(ax) else None
+            look = {"lw": 1.2} if flow else {"ls": "", "marker": ".", "ms": 5, "mew": 0}
+            shown = line["error"].clip(lower=_LEAST)
+            ax.plot(line["margin"], shown, color=self._color(name, depth), label=label, **look)
+        ax.set(xscale="log", yscale="log", xlabel="smallest margin")
+        flows = self.curves[self.curves["step"] == "prox_linear"]
+        ax.set(xlim=(0.03, 3 * max(1, flows["margin"].max())), ylim=(_LEAST / 2, 3))
+        ax.set_title(f"{name}: gradient flow, descent (dots)", fontsize="medium")
         ax.set_ylabel("distance from the reference")
-        ax.legend(frameon=False, fontsize="small")
+        ax.legend(frameon=False, fontsize="small", loc="lower left")
 
     def _plot_predictor(self, ax, name):
         rows, column = self.spectra[self.spectra["architecture"] == name], _SHOWN[name]
-        rows = rows[rows["seed"] == rows["seed"].iloc[0]]
-        if column == "amplitude":  # the other half is the same
-            rows = rows[rows["place"] <= (rows["place"].max() + 1) // 2]
+        rows = rows[(rows["seed"] == rows["seed"].iloc[0]) & (rows["step"] == "prox_linear")]
+        if column == "amplitude":
+            rows = rows[~rows["mirrored"]]
         marker = FAMILY_STYLES[_LOOKS[name]].marker
-        for depth, line in rows.groupby("depth"):
+        lines = dict(list(rows.groupby("depth")))
+        for depth, line in lines.items():
             look = {"color": self._color(name, depth), "marker": marker, "ms": 4, "lw": 0.8}
-            ax.plot(line["place"], line[column], label=f"depth {depth}", **look)
-        ax.bar(line["place"], line[f"reference_{column}"], color="0.85", zorder=0)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.plot(np.arange(len(line)), line[column], label=f"depth {depth}", **look)
+        best = lines.get(2, line)
+        ax.bar(np.arange(len(best)), best[f"reference_{column}"], color="0.85", zorder=0)
+        _name_places(ax, best["index"])
+        ax.set_title(f"in the end; bars: theory, depth {best['depth'].iloc[0]}", fontsize="medium")
         ax.set_xlabel("frequency" if column == "amplitude" else "feature")
         ax.set_ylabel("amplitude of the spectrum" if column == "amplitude" else "coefficient")
 
@@ -185,6 +224,52 @@ class LinearDisplay:
         ax.set_title("convolutional, depth 2; dashed: in theory", fontsize="medium")
         number_axis(ax.xaxis, means.index.to_numpy())
         ax.legend(frameon=False, fontsize="small")
+
+    def _plot_learning(self, ax):
+        for network, rows in self.learning.groupby("network", sort=False):
+            self._plot_mean(ax, rows, "n_samples", "test_error", network)
+        ax.set(xscale="log", yscale="log", xlabel="training samples", ylabel="test error")
+        ax.set_title("sparse spectra in noise: mean, range", fontsize="medium")
+        number_axis(ax.xaxis, np.sort(self.learning["n_samples"].unique()))
+        ax.legend(frameon=False, fontsize="x-small", ncols=2, loc="lower left")
+        low, high = ax.get_ylim()
+        ax.set_ylim(low * (low / high) ** 0.45, high)  # room for the legend
+
+    def _plot_attack(self, ax, norm, rows):
+        for network, line in rows.groupby("network", sort=False):
+            self._plot_mean(ax, line, "radius", "error", network, marker="")
+        ax.set(xlabel=_NORMS.get(norm, norm), ylabel="error under attack", ylim=(0, 0.8))
+        of = "" if self.attacked_size is None else f", n = {self.attacked_size}"
+        ax.set_title(f"attack in the dual of {norm.replace('_', ' ')}{of}", fontsize="medium")
+
+    def _plot_mean(self, ax, rows, x, y, network, **changes):
+        """Mean over draws, and for networks the range of all of them."""
+        found = rows.groupby(x)[y].agg(["mean", "min", "max"])
+        look = self._look(network) | changes
+        ax.plot(found.index, found["mean"], label=network, **look)
+        if network not in _RULES:
+            ax.fill_between(
+                found.index, found["min"], found["max"], color=look["color"], alpha=0.1, lw=0
+            )
+
+    def _look(self, network):
+        """Color, marker and line of a network or rule, such as "diagonal 2"."""
+        if network in _RULES:
+            return {"color": "0.2", "ls": _RULES[network], "lw": 1.2, "marker": ""}
+        name, depth = network.split()
+        depths = sorted(self.learning.loc[self.learning["architecture"] == name, "depth"].unique())
+        style = FAMILY_STYLES[_LOOKS[name]]
+        color = shade(style.color, depths.index(float(depth)), len(depths))
+        return {"color": color, "marker": style.marker, "ms": 4, "lw": 1.4}
+
+
+def _name_places(ax, names):
+    """Write a text at each place, if a whole number does not say as much."""
+    if names.str.contains(",").any():
+        look = {"rotation": 90, "fontsize": "x-small"}
+        ax.set_xticks(np.arange(len(names)), labels=names, **look)
+    else:
+        ax.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _labels(ax):

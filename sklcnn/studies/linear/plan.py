@@ -1,5 +1,6 @@
 """What a study of linear networks will do: on which samples, with which networks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -8,38 +9,16 @@ import numpy as np
 
 from sklcnn.datasets.base import draw_entropy
 from sklcnn.estimators import LinearNetworkClassifier
+from sklcnn.studies.linear.samples import Norm, find_samples
 from sklcnn.studies.tables import InvalidInputError
 from sklcnn.theory import MaxMargin, max_margin
 
-__all__ = ["ARCHITECTURES", "LinearPlan", "Network", "Norm", "make_linear_plan", "norm_of"]
+__all__ = ["ARCHITECTURES", "STEPS", "LinearPlan", "Network", "make_linear_plan", "norm_of"]
 
 ARCHITECTURES = ("full", "convolutional", "diagonal")
-_MOST_DRAWS = 3000
+STEPS = ("loss_scaled", "prox_linear")  # gradient descent, and the flow that it follows
 _BRIDGES = {"convolutional": "fourier_bridge", "diagonal": "bridge"}
 _CONVEX = {"convolutional": "fourier_l1", "diagonal": "l1"}
-
-
-class Norm(NamedTuple):
-    """A norm of predictors, as the functions of `sklcnn.theory` take it."""
-
-    name: str
-    depth: int = 2
-    kernel_size: int | None = None
-
-    @property
-    def label(self):
-        """For example "fourier_l1", or "bridge 3" at depth 3."""
-        return f"{self.name} {self.depth}" if self.name.endswith("bridge") else self.name
-
-    @property
-    def is_convex(self):
-        """Whether one solution is all there is to find."""
-        return not self.name.endswith("bridge")
-
-    @property
-    def arguments(self):
-        """Of the functions of `sklcnn.theory`."""
-        return {"norm": self.name, "depth": self.depth, "kernel_size": self.kernel_size}
 
 
 class Network(NamedTuple):
@@ -47,21 +26,19 @@ class Network(NamedTuple):
 
     architecture: str
     depth: int
+    input_shape: tuple[int, ...]
     kernel_size: int | None  # None for that of the input
     init_scale: float
     seed: int
+    step: str
+    max_iter: int
+    target_margin: float | None
 
-    def estimator(self, max_iter):
+    def estimator(self):
         """The network, not trained."""
-        return LinearNetworkClassifier(
-            self.architecture,
-            self.depth,
-            kernel_size=self.kernel_size,
-            init_scale=self.init_scale,
-            max_iter=max_iter,
-            device="cpu",
-            random_state=self.seed,
-        )
+        parameters = self._asdict()
+        seed = parameters.pop("seed")
+        return LinearNetworkClassifier(**parameters, device="cpu", random_state=seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,27 +47,30 @@ class LinearPlan:
 
     X: np.ndarray  # (n_samples, n_features)
     y: np.ndarray  # (n_samples,), -1 and 1
+    input_shape: tuple[int, ...]
     references: dict[Norm, MaxMargin]  # of the convex norms
     depths: tuple[int, ...]
     scales: tuple[float, ...]
     kernel_sizes: tuple[int, ...]
     seeds: tuple[int, ...]
+    draws: tuple[int, ...]  # of the signals of the last part
     settings: dict[str, Any]
 
     def networks(self):
         """Return networks of every architecture and depth, for the main part of the study."""
-        scale = self.settings["init_scale"]
         return [
-            Network(architecture, depth, None, scale, seed)
+            self._network(architecture, depth, seed, step)
             for architecture in ARCHITECTURES
             for depth in self.depths
+            for step in STEPS
             for seed in self.seeds
         ]
 
     def scaled_networks(self):
-        """Return networks of two layers with other initial weights."""
+        """Return networks of two layers with other initial weights, up to the stated margin."""
+        changes = {"target_margin": self.settings["scale_margin"]}
         return [
-            Network(architecture, 2, None, scale, seed)
+            self._network(architecture, 2, seed, **changes, init_scale=scale)
             for architecture in ARCHITECTURES
             for scale in self.scales
             for seed in self.seeds
@@ -98,37 +78,54 @@ class LinearPlan:
 
     def narrow_networks(self):
         """Return convolutional networks of two layers, one for each width of their kernels."""
-        scale = self.settings["init_scale"]
         return [
-            Network("convolutional", 2, size, scale, seed)
+            self._network("convolutional", 2, seed, kernel_size=size)
             for size in self.kernel_sizes
             for seed in self.seeds
         ]
 
+    def descent_of(self, network):
+        """Return the network that gradient descent takes along the path of a flow."""
+        return self._network(network.architecture, network.depth, network.seed, "loss_scaled")
+
+    def _network(self, architecture, depth, seed, step="prox_linear", **changes):
+        settings = self.settings
+        follows_flow = step == "prox_linear"
+        parts = {"input_shape": self.input_shape, "kernel_size": None}
+        parts |= {"init_scale": settings["init_scale"], "max_iter": settings["max_iter"]}
+        parts["target_margin"] = settings["target_margin"] if follows_flow else None
+        return Network(architecture, depth, seed=seed, step=step, **parts | changes)
+
 
 def norm_of(network):
     """Return the norm that theory has for a network."""
-    if network.kernel_size is not None:
-        return Norm("kernel_width", kernel_size=network.kernel_size)
+    shape, size = network.input_shape, network.kernel_size
+    if size is not None:
+        return Norm("kernel_width", shape, kernel_size=size)
     if network.depth == 1 or network.architecture == "full":
-        return Norm("l2")
+        return Norm("l2", shape)
     if network.depth == 2:
-        return Norm(_CONVEX[network.architecture])
-    return Norm(_BRIDGES[network.architecture], network.depth)
+        return Norm(_CONVEX[network.architecture], shape)
+    return Norm(_BRIDGES[network.architecture], shape, network.depth)
 
 
 def make_linear_plan(
     *,
-    n_features=16,
-    n_samples=5,
+    input_shape=12,
+    n_samples=4,
     depths=(1, 2, 3, 4),
     n_seeds=3,
     scales=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
     kernel_sizes=None,
     init_scale=0.1,
     max_iter=2000,
+    target_margin=1e8,
     scale_margin=100.0,
-    min_delta=0.3,
+    min_power=0.3,
+    min_waking=0.5,
+    signal_shape=128,
+    sizes=(4, 8, 16, 32, 64, 128),
+    n_draws=6,
     random_state=0,
 ):
     """Check everything that was asked for; the parameters are those of ``linear_study``.
@@ -138,69 +135,64 @@ def make_linear_plan(
     plan : LinearPlan
         What to do.
     """
-    _check_counts("n_features", [n_features], least=2)
+    shape = _check_shape("input_shape", input_shape)
+    signal_shape = _check_shape("signal_shape", signal_shape)
+    _check_counts("sizes", sizes, least=2, most=int(np.prod(signal_shape)))
+    _check_counts("n_draws", [n_draws])
     _check_counts("n_samples", [n_samples], least=2)
     _check_counts("depths", depths)
     _check_counts("n_seeds", [n_seeds])
     _check_counts("max_iter", [max_iter])
     _check_positive("scales", scales)
-    _check_positive("init_scale", [init_scale])
+    for name, value in (("init_scale", init_scale), ("target_margin", target_margin)):
+        _check_positive(name, [value])
     _check_positive("scale_margin", [scale_margin])
-    if not 0 <= min_delta < 1:
-        raise InvalidInputError("min_delta", f"{min_delta!r} is not from 0 to below 1")
+    if not 0 <= min_power < 1:
+        raise InvalidInputError("min_power", f"{min_power!r} is not from 0 to below 1")
+    if not 0 <= min_waking < np.inf:
+        raise InvalidInputError("min_waking", f"{min_waking!r} is not a number of at least 0")
     if kernel_sizes is None:
-        kernel_sizes = [2**n for n in range(n_features) if 2**n < n_features] + [n_features]
-    _check_counts("kernel_sizes", kernel_sizes, most=n_features)
+        kernel_sizes = [2**n for n in range(min(shape)) if 2**n < min(shape)] + [min(shape)]
+    _check_counts("kernel_sizes", kernel_sizes, most=min(shape))
     entropy = draw_entropy(random_state)
-    draw, X, y, references = _find_samples(entropy, n_samples, n_features, min_delta)
-    for size in kernel_sizes:
-        norm = Norm("kernel_width", kernel_size=size)
-        references[norm] = max_margin(X, y, **norm.arguments)
-    settings = {"init_scale": init_scale, "max_iter": max_iter, "scale_margin": scale_margin}
-    settings |= {"draw": draw, "min_delta": min_delta, "n_features": n_features}
-    settings |= {"n_samples": n_samples, "depths": tuple(sorted(set(depths)))}
+    found = find_samples(entropy, n_samples, shape, min_power, min_waking)
+    widths = [Norm("kernel_width", shape, kernel_size=size) for size in kernel_sizes]
+    solutions = {norm: max_margin(found.X, found.y, **norm.arguments) for norm in widths}
+    settings = {"init_scale": init_scale, "max_iter": max_iter, "target_margin": target_margin}
+    settings |= {"scale_margin": scale_margin, "min_power": min_power, "min_waking": min_waking}
+    settings |= {"input_shape": shape, "n_samples": n_samples, "draw": found.draw}
+    settings |= {"powers": found.powers, "wakings": found.wakings}
+    settings |= {"signal_shape": signal_shape, "sizes": tuple(sorted(set(sizes)))}
+    settings |= {"n_draws": n_draws, "attacked_size": sorted(set(sizes))[len(set(sizes)) // 2]}
     return LinearPlan(
-        X=X,
-        y=y,
-        references=references,
-        depths=settings["depths"],
+        X=found.X,
+        y=found.y,
+        input_shape=shape,
+        references=found.references | solutions,
+        depths=tuple(sorted(set(depths))),
         scales=tuple(sorted(set(scales))),
         kernel_sizes=tuple(sorted(set(kernel_sizes))),
-        seeds=tuple(np.random.SeedSequence(entropy).generate_state(n_seeds).tolist()),
+        seeds=_seeds(entropy, n_seeds),
+        draws=_seeds(entropy, n_draws),
         settings=settings,
     )
 
 
-def _find_samples(entropy, n_samples, n_features, min_delta):
-    """Return the first draw whose dual gaps are large enough, and the solutions on it.
-
-    The label of a normal sample means nothing, since its negative is as likely: they alternate.
-    """
-    y = np.where(np.arange(n_samples) % 2, -1, 1)
-    for draw in range(_MOST_DRAWS):
-        X = np.random.default_rng([entropy, draw]).standard_normal((n_samples, n_features))
-        references = _solve(X, y, min_delta)
-        if references is not None:
-            return draw, X, y, references
-    raise InvalidInputError(
-        "n_samples",
-        f"none of {_MOST_DRAWS:,} draws of {n_samples} samples with {n_features} features is "
-        f"separable with dual gaps of at least {min_delta:g}; fewer samples may be",
-    )
+def _seeds(entropy, number):
+    return tuple(np.random.SeedSequence(entropy).generate_state(number).tolist())
 
 
-def _solve(X, y, min_delta):
-    """Solutions of the convex norms, or None if a dual gap is too small."""
-    references = {}
-    for name in ("l1", "fourier_l1"):  # the cheaper one first
-        try:
-            solution = max_margin(X, y, name)
-        except ValueError:  # not separable
-            return None
-        if not solution.delta >= min_delta:  # NaN if nothing vanishes
-            return None
-        references[Norm(name)] = solution
-    return references | {Norm("l2"): max_margin(X, y, "l2")}
+def _check_shape(parameter, asked):
+    """Return the shape of a signal or of an image as a tuple."""
+    shape = tuple(asked) if isinstance(asked, Sequence) else (asked,)
+    _check_counts(parameter, shape)
+    if len(shape) > 2 or np.prod(shape) < 2:
+        raise InvalidInputError(
+            parameter,
+            f"{asked!r} is not the length of a signal, or height and width of an image, with "
+            "at least 2 features in all",
+        )
+    return shape
 
 
 def _check_counts(parameter, values, least=1, most=np.inf):

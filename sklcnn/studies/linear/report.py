@@ -1,22 +1,44 @@
-"""What a study of linear networks says: sentences and tables."""
+"""What a study of linear networks says: sentences, tables and files."""
+
+import numpy as np
 
 from sklcnn.plotting import linear_png
-from sklcnn.studies.pages import StudyReport, TextTable
+from sklcnn.studies.linear.consequences import samples_saved
+from sklcnn.studies.linear.tables import (
+    RESIDUAL,
+    STEP_WORDS,
+    TRAINED,
+    come_to_the_same,
+    counts_text,
+    is_best,
+    text_tables,
+)
+from sklcnn.studies.pages import StudyReport
 
 __all__ = ["QUICK", "make_report", "statements", "text_tables"]
 
 # In small, to see that it runs.
 QUICK = {
+    "input_shape": 8,
     "n_seeds": 1,
     "max_iter": 300,
     "scales": (0.1, 1.0),
-    "kernel_sizes": (1,),
     "scale_margin": 10.0,
+    "signal_shape": 32,
+    "sizes": (4, 8, 16),
+    "n_draws": 2,
 }
-TRAINED, POLISHED, RESIDUAL = 1e-2, 1e-8, 1e-6  # what is asked of errors and residuals
-
-
-TABLES = ("runs", "margins", "curves", "spectra", "scales", "kernel_widths")
+POLISHED = 1e-8  # what is asked of errors of polished networks
+TABLES = (
+    "runs",
+    "margins",
+    "curves",
+    "spectra",
+    "scales",
+    "kernel_widths",
+    "learning",
+    "robustness",
+)
 
 
 def make_report(study):
@@ -58,174 +80,229 @@ def statements(study):
     Returns
     -------
     sentences : list of str
-        On the samples, convex norms, margins, deep networks, scales and kernels.
+        On margins, convex norms, what is slow, powers of convergence, deep networks, scales,
+        kernels, test errors, attacks and samples.
     """
     runs = study.runs
-    convex = runs[~runs["norm"].str.contains("bridge")]
-    deep = runs[runs["norm"].str.contains("bridge")]
+    is_deep = runs["norm"].str.contains("bridge")
     return [
-        _samples(study.settings),
-        *(_convex(*item, study) for item in convex.groupby(["architecture", "depth"], sort=False)),
-        _columns(study.margins),
-        *(_deep(*item) for item in deep.groupby(["architecture", "depth"], sort=False)),
-        *_scales(study),
+        _margins(study.margins),
+        _trained(runs[~is_deep]),
+        _polished(runs[~is_deep]),
+        *_slow(runs[runs["norm"].isin(["l1", "fourier_l1"])]),
+        _powers(runs[~is_deep]),
+        *(_deep(*item) for item in runs[is_deep].groupby("architecture", sort=False)),
+        _scales(study),
         _widths(study.kernel_widths),
+        _learning(study.learning),
+        _attacks(study),
+        _samples(study.settings),
     ]
 
 
-def _samples(settings):
-    deltas = settings["deltas"]
-    return (
-        f"The samples are draw {settings['draw']} of the seed: {settings['n_samples']} with "
-        f"{settings['n_features']} features; the dual gap is {deltas['l1']:.2f} in l1 and "
-        f"{deltas['fourier_l1']:.2f} in fourier_l1."
-    )
-
-
-def _convex(key, rows, study):
-    """Say how near networks come to the one solution."""
-    near, exact = (rows["error"] < TRAINED).sum(), (rows["polished_error"] < POLISHED).sum()
-    norm = rows["norm"].iloc[0]
+def _margins(margins):
+    """Say who has the largest margin in which norm."""
+    own = margins[margins["own"]]
+    is_deep = own["norm"].str.contains("bridge")
+    convex, deep = own[~is_deep], own[is_deep]
+    parts = []
+    for norm, cells in convex.groupby("norm", sort=False):
+        others = margins[(margins["norm"] == norm) & ~margins["own"]]["margin"]
+        most = f"{'' if parts else 'others at most '}{others.max():.3g}"
+        rest = most if len(others) else "there are no others"
+        parts.append(f"{_range(cells['margin'], 3)} in {norm} ({rest})")
     sentence = (
-        f"{key[0]}, depth {key[1]}: the direction is {_range(rows['error'])} from the largest "
-        f"margin in {norm} at margins of {_range(rows['margin'])} by training alone, below "
-        f"{TRAINED:g} in {near} of {len(rows)}; after polishing below {POLISHED:g} in {exact} of "
-        f"{len(rows)}."
+        f"{convex['wins'].sum()} of {len(convex)} networks whose theory has one solution have the "
+        f"largest median margin in its norm: {', '.join(parts)}"
     )
-    delta = study.settings["deltas"].get(norm)
-    if near < len(rows) and delta is not None:
-        slow = rows["margin"].median() ** -delta
-        sentence += (
-            f" What has to vanish is slow: the margin to the power of -{delta:.2f} is {slow:.2g}."
-        )
-    return sentence
+    beaten = [f"{_name(row)} in {row.norm}" for row in convex[~convex["wins"]].itertuples()]
+    sentence += f"; beaten: {', '.join(beaten)}" if beaten else ""
+    if len(deep):
+        sentence += f"; {deep['wins'].sum()} of {len(deep)} deeper ones have it in their bridge"
+    return f"{sentence}."
 
 
-def _columns(margins):
-    """Say who has the largest margin in its own norm."""
-    own = margins[margins["own"] & (margins["depth"] <= 2)]
-    beaten = own[~own["wins"]]
-    if not len(own):
-        return "No network has a depth of at most 2, where theory has one solution."
-    if not len(beaten):
-        return "Every network of depth at most 2 has the largest margin in the norm of its theory."
-    names = [f"{row.architecture} depth {row.depth} in {row.norm}" for row in beaten.itertuples()]
-    return f"Beaten in the norm of its own theory: {', '.join(names)}."
+def _trained(runs):
+    """Say how near training alone comes to the one solution."""
+    parts = []
+    for step in reversed(STEP_WORDS):  # the flow first
+        rows = runs[runs["step"] == step]
+        near = f"{(rows['error'] < TRAINED).sum()} of {len(rows)} by {STEP_WORDS[step]}"
+        lost = rows["error"].isna().sum()
+        said = [f"{lost} do not separate"] if lost else []
+        if lost < len(rows):
+            worst = rows.loc[rows["error"].idxmax()]
+            said.insert(0, f"worst: {worst.error:.2g}, {_name(worst)} at margin {worst.margin:.2g}")
+        parts.append(f"{near} ({'; '.join(said)})")
+    return f"Training alone takes them to a distance below {TRAINED:g} in {', '.join(parts)}."
 
 
-def _deep(key, rows):
-    """Say what deep networks have come to."""
-    exact = (rows["polished_residual"] < RESIDUAL).sum()
-    best = (rows["norm_value"] <= rows["best_norm"] * (1 + RESIDUAL)).sum()
+def _polished(runs):
+    """Say how near they are once the problem is solved with the samples that training found."""
+    exact, once = (runs["polished_error"] < POLISHED).sum(), (runs["polish_rounds"] == 1).sum()
+    rounds = runs["polish_rounds"].max()
+    most = f", at most {rounds:.0f}" if rounds > 1 else ""
     return (
-        f"{key[0]}, depth {key[1]}: by training alone the residual is "
-        f"{_range(rows['trained_residual'])} ({_counts(rows['trained_second_order'])}) and the "
-        f"stationary point {_range(rows['error'])} away; after polishing the residual is below "
-        f"{RESIDUAL:g} in {exact} of {len(rows)} ({_counts(rows['polished_second_order'])}), and "
-        f"{best} are the best one that is known."
+        f"After polishing the distance is below {POLISHED:g} in {exact} of {len(runs)}, in {once} "
+        f"after one round{most}."
+    )
+
+
+def _slow(runs):
+    """Say what two-layer networks that are not there yet are waiting for, a sentence a step."""
+    for step, rows in runs.groupby("step", sort=False):
+        parts = []
+        for architecture, own in rows.groupby("architecture", sort=False):
+            short = own[~(own["error"] < TRAINED)]
+            if len(short):
+                parts.append(f"{len(short)} of {len(own)} {architecture} ({_reasons(short)})")
+        if parts:
+            yield (
+                f"Two layers short of {TRAINED:g} by {STEP_WORDS[step]}, and why (with powers of "
+                f"the margin): {', '.join(parts)}."
+            )
+
+
+def _reasons(short):
+    """Say why, with counts and powers of the margin."""
+    separate = short[short["error"].notna()]
+    asleep = separate[separate["n_asleep"] > 0]
+    lingering = separate[separate["n_lingering"] > 0]
+    others = len(separate) - len(asleep.index.union(lingering.index))
+    what = []
+    if len(separate) < len(short):
+        what.append(f"{len(short) - len(separate)} do not separate")
+    if len(asleep):
+        power = _range(asleep["waking_exponent"])
+        what.append(f"what is needed sleeps in {len(asleep)}, power {power}")
+    if len(lingering):
+        power = _range(-lingering["lingering_gap"])
+        what.append(f"what must vanish lingers in {len(lingering)}, power {power}")
+    if others:
+        what.append(f"shares still change in {others}")
+    return "; ".join(what)
+
+
+def _powers(runs):
+    """Say how far powers of convergence are from those of theory."""
+    flow = runs[runs["step"] == "prox_linear"]
+    off = (flow["power"] - flow["limit_power"]).abs()
+    if not off.notna().any():
+        return "No power of convergence was measured."
+    most = off.groupby(flow["norm"], sort=False).max().dropna()
+    worst = flow.loc[off.idxmax()]
+    return (
+        "At the end of the flow the distance falls like the margin to minus the power of theory, "
+        f"in {off.notna().sum()} of {len(flow)} off by at most "
+        f"{', '.join(f'{size:.2g} in {norm}' for norm, size in most.items())} (largest: "
+        f"{_name(worst)}, {worst.power:.2g} instead of {worst.limit_power:.2g})."
+    )
+
+
+def _deep(architecture, rows):
+    """Say what deep networks of one architecture have come to."""
+    residuals = [
+        f"{_range(own['trained_residual'])} by {STEP_WORDS[step]}"
+        for step, own in rows.groupby("step", sort=False)
+    ]
+    depths = " and ".join(map(str, rows["depth"].unique()))
+    exact, same = (rows["polished_residual"] < RESIDUAL).sum(), come_to_the_same(rows)
+    return (
+        f"{architecture}, depth {depths}: residuals {', '.join(residuals)}; polished, {exact} "
+        f"of {len(rows)} are below {RESIDUAL:g} ({counts_text(rows['polished_second_order'])}), "
+        f"{is_best(rows).sum()} are the best point known; descent and flow come to the same one in "
+        f"{same.sum()} of {len(same)} pairs."
     )
 
 
 def _scales(study):
-    """Say at which scale networks come nearest."""
-    margin = study.settings["scale_margin"]
+    """Say at which scales networks come nearest."""
+    parts = []
     for name, rows in study.scales.groupby("architecture", sort=False):
         middle = rows.groupby("init_scale")["error"].median().dropna()
         if not len(middle):
-            yield f"{name}, depth 2: no network reached margin {margin:g}."
+            parts.append(f"{name} not there")
             continue
-        best, last = middle.idxmin(), middle.index[-1]
-        yield (
-            f"{name}, depth 2, at margin {margin:g}: nearest at scale {best:g} (median distance "
-            f"{middle[best]:.2g}), and {middle[last]:.2g} away at scale {last:g}."
+        best, worst = middle.idxmin(), middle.idxmax()
+        parts.append(
+            f"{name} {middle[best]:.2g} (scale {best:g}) to {middle[worst]:.2g} ({worst:g})"
         )
+    return (
+        f"Two layers at margin {study.settings['scale_margin']:g}, median distances from the best "
+        f"to the worst scale of initial weights: {', '.join(parts)}."
+    )
 
 
 def _widths(table):
-    """Say whether narrow kernels lie between the two norms."""
+    """Say how kernels lie between the two norms."""
     means = table.groupby("kernel_size").median(numeric_only=True)
-    parts = [
-        f"width {size} {row.l2_share:.3f} in l2, {row.fourier_l1_share:.3f} in fourier_l1, "
-        f"{row.own_share:.3f} in its own"
-        for size, row in means.iterrows()
-    ]
-    return f"Shares of the largest margins by kernels: {'; '.join(parts)}."
+    first, last = means.iloc[0], means.iloc[-1]
+    return (
+        f"From kernels of width {means.index[0]} to {means.index[-1]}, median shares of the "
+        f"largest margin go from {first.l2_share:.3f} to {last.l2_share:.3f} in l2 and from "
+        f"{first.fourier_l1_share:.3f} to {last.fourier_l1_share:.3f} in fourier_l1; in their own "
+        f"norms they are {means.own_share.min():.4f} at least."
+    )
 
 
-def _range(values):
-    low, high = f"{values.min():.2g}", f"{values.max():.2g}"
+def _learning(learning):
+    """Say which test errors networks have, and how many samples two layers save."""
+    size = learning["n_samples"].max()
+    means = learning[learning["n_samples"] == size].groupby("network")["test_error"].mean()
+    saved = samples_saved(learning).iloc[-1]
+    bound = f"{saved.bound} " if saved.bound else ""
+    reached = f"reaches with {bound}{saved.factor:.2g} times fewer ({saved.low:.2g} to "
+    reached += f"{saved.high:.2g})"
+    if saved.bound == "at most":
+        reached = "does not reach"
+    rest = {name: name for name in ("convolutional 3", "diagonal 2", "mean", "Bayes rule")}
+    rest["mean"] = "the mean of samples"
+    others = [f"{words} in {means[name]:.4f}" for name, words in rest.items()]
+    return (
+        f"Signals of sparse spectrum, {size} samples: convolutional 2 errs in "
+        f"{means['convolutional 2']:.4f}, convolutional 1 in {means['convolutional 1']:.4f}, which "
+        f"the former {reached}; {', '.join(others)}."
+    )
+
+
+def _attacks(study):
+    """Say who stands the largest perturbations."""
+    middle = study.robustness.groupby(["norm", "network"], sort=False)["median_radius"].mean()
+    parts = []
+    for norm, sizes in middle.groupby("norm", sort=False):
+        sizes = sizes.droplevel("norm")
+        rule, svm = sizes.pop("Bayes rule"), sizes["support vector machine"]
+        best = sizes.idxmax()
+        parts.append(f"dual of {norm}, {sizes[best]:.3g} by {best} ({svm:.3g}, {rule:.3g})")
+    return (
+        f"Largest perturbations after {study.settings['attacked_size']} samples until half of the "
+        f"test samples are wrong (support vector machine, Bayes rule): {'; '.join(parts)}."
+    )
+
+
+def _samples(settings):
+    """Say on which samples, and how they were chosen."""
+    powers, wakings = settings["powers"], settings["wakings"]
+    shape = " x ".join(map(str, settings["input_shape"]))
+    parts = []
+    for norm, found in powers.items():
+        numbers = {"dual gap": found.vanishing, "waking gap": wakings[norm]}
+        numbers |= {"power of shares": found.sharing}
+        finite = [f"{name} {number:.2f}" for name, number in numbers.items() if np.isfinite(number)]
+        parts.append(f"{norm}: {', '.join(finite)}")
+    return (
+        f"The samples, {settings['n_samples']} with {shape} features, are draw {settings['draw']} "
+        f"of the seed, the first with powers of at least {settings['min_power']:g} and waking gaps "
+        f"of at least {settings['min_waking']:g} ({'; '.join(parts)})."
+    )
+
+
+def _name(row):
+    return f"{row.architecture} {row.depth}"
+
+
+def _range(values, digits=2):
+    if not np.isfinite(values).any():
+        return "unknown"
+    low, high = f"{values.min():.{digits}g}", f"{values.max():.{digits}g}"
     return low if low == high else f"{low} to {high}"
-
-
-def _counts(words):
-    return ", ".join(f"{count} {word}" for word, count in words.value_counts().items())
-
-
-def text_tables(study):
-    """Return the tables of the study, ready to be shown.
-
-    Parameters
-    ----------
-    study : LinearStudy
-        What was found.
-
-    Returns
-    -------
-    tables : list of TextTable
-        Normalised margins, certificates and kernel widths.
-    """
-    return [_margin_table(study.margins), _run_table(study.runs), _width_table(study)]
-
-
-def _margin_table(margins):
-    norms = list(dict.fromkeys(margins["norm"]))
-    rows = []
-    for (architecture, depth), cells in margins.groupby(["architecture", "depth"], sort=False):
-        by_norm = cells.set_index("norm")
-        texts = [_margin_text(by_norm.loc[norm]) for norm in norms]
-        rows.append((f"{architecture} {depth}", *texts))
-    title = "normalised margins, medians; ( ) own norm, * and larger than of all other networks"
-    return TextTable(title, ("network", *norms), rows)
-
-
-def _margin_text(cell):
-    """Write (0.512) * for a network that wins its own column."""
-    text = f"{cell['margin']:.4f}"
-    return f"({text}){' *' * bool(cell['wins'])}" if cell["own"] else text
-
-
-def _run_table(runs):
-    header = ("network", "norm", "margin", "error", "gap", "residual")
-    header += ("polished error", "residual", "kind")
-    rows = []
-    for (architecture, depth), own in runs.groupby(["architecture", "depth"], sort=False):
-        names = ("error", "trained_duality_gap", "trained_residual")
-        names += ("polished_error", "polished_residual")
-        rows.append(
-            (
-                f"{architecture} {depth}",
-                own["norm"].iloc[0],
-                f"{own['margin'].min():,.0f}",
-                *(f"{own[name].max():.1e}" for name in names),
-                _counts(own["polished_second_order"]),
-            )
-        )
-    return TextTable("after training, and after polishing: the worst of all seeds", header, rows)
-
-
-def _width_table(study):
-    header = ("width", "norm", "margin", "error", "share in own norm", "in l2", "in fourier l1")
-    means = study.kernel_widths.groupby("kernel_size").median(numeric_only=True)
-    rows = [
-        (
-            f"{size}",
-            f"{row.norm_value:.4f}",
-            f"{row.margin:,.0f}",
-            f"{row.error:.1e}",
-            f"{row.own_share:.4f}",
-            f"{row.l2_share:.4f}",
-            f"{row.fourier_l1_share:.4f}",
-        )
-        for size, row in means.iterrows()
-    ]
-    return TextTable("two-layer convolutional networks by kernel width, medians", header, rows)
