@@ -1,6 +1,6 @@
 """
 On centered digits a convolutional network saves a third of the samples
-======================================================================
+=======================================================================
 
 Handwritten digits are the favorite of convolutional networks. But scikit-learn's have 8 x 8 pixels
 and lie in the middle of their images. How many samples does a convolutional network save here, and
