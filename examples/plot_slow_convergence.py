@@ -1,10 +1,9 @@
 r"""
-Why the last digit takes a million steps
-========================================
+Why a million steps do not find the second digit
+================================================
 
 Theory says where gradient descent on a linear network goes. Train one by plain steps and it is not
-there, not after a thousand steps and hardly nearer after a million. What takes so long, and what
-helps?
+there, not after a thousand steps and not after a million. What takes so long, and what helps?
 """
 
 # %%
@@ -135,11 +134,11 @@ plt.show()
 
 # %%
 # What is slow about two layers? In the end each frequency of the predictor grows like a power of
-# the margin. This power is the amplitude, at this frequency, of the sum of all samples weighted by
-# their multipliers: 1 at frequencies that are needed, less at those that have to vanish, and the
-# least difference is the dual gap. Directions see the ratio, which falls like the margin to the
-# power of minus the difference. A frequency that is needed and began too small wakes up in the same
-# way: as long as it sleeps, the others go to the optimum without it, where its power exceeds 1.
+# the margin. This power is the amplitude, at this frequency, of the sum of all samples, each times
+# its label and its multiplier: 1 at frequencies that are needed, less at those that have to vanish,
+# and the least difference is the dual gap. Directions see the ratio, which falls like the margin to
+# the power of minus the difference. A frequency that is needed and began too small wakes up in the
+# same way: as long as it sleeps, the others go to the optimum without it, and its power exceeds 1.
 
 network, solution = networks["prox_linear", 2], theory[2]
 later = network.margin_ > 0.5

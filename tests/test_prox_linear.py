@@ -1,5 +1,6 @@
 """Prox-linear steps: the program of a step, the path that they keep to, where they end."""
 
+import pickle
 import warnings
 from itertools import pairwise
 
@@ -13,12 +14,12 @@ from scipy.special import logsumexp, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklcnn import LinearNetworkClassifier
+from sklcnn import FCNClassifier, LinearNetworkClassifier
 from sklcnn.nn.jacobians import log_losses_and_jacobians
 from sklcnn.nn.linear import ConvolutionalLinearNetwork
 from sklcnn.nn.losses import MeanLoss
 from sklcnn.theory import max_margin
-from sklcnn.training.prox_linear import weights_after_step
+from sklcnn.training.prox_linear import ProxLinearDescent, weights_after_step
 
 CELLS = [("full", 1), ("full", 2), ("full", 3), ("convolutional", 2), ("convolutional", 3)]
 CELLS += [("diagonal", 2), ("diagonal", 4)]
@@ -58,6 +59,38 @@ def test_closed_form_weights_are_those_of_the_loss_after_their_step(n_directions
     # Logarithms of up to 1e8 are known to 1e-8.
     assert_allclose(weights, after.softmax(dim=-1), atol=1e-7)
     assert_allclose(weights.sum(dim=-1), 1.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_samples", [6, 24, 48])
+def test_closed_form_weights_of_samples_of_many_sizes(n_samples):
+    rng = np.random.default_rng(n_samples)
+    for _ in range(60):
+        sizes = 10 ** rng.uniform(-1, 1, (n_samples, 1))
+        jacobian = torch.from_numpy(rng.standard_normal((n_samples, rng.integers(1, 20))) * sizes)
+        gram = jacobian @ jacobian.mT
+        logarithms = torch.from_numpy(-(10 ** rng.uniform(0, 3)) * rng.random(n_samples))
+        rate = torch.tensor(10 ** rng.uniform(-2, 4), dtype=torch.float64)
+        weights = weights_after_step(logarithms, gram, rate)
+        assert_allclose(weights, (logarithms - rate * gram @ weights).softmax(dim=-1), atol=1e-6)
+
+
+def test_limit_a_sample_that_was_all_but_forgotten_comes_back():
+    jacobian = [[-16.3, 5.9, 9.8], [-0.1, 0, 0.1], [2.6, 5.7, -5.3]]
+    jacobian = torch.tensor([*jacobian, [-2.7, -0.3, 0], [-0.7, 0, 0.8], [1.4, -0.4, 1.1]]).double()
+    logarithms = torch.tensor([-92.0, -82, -95, -203, -239, -247], dtype=torch.float64)
+    gram, rate = jacobian @ jacobian.mT, torch.tensor(1000.0, dtype=torch.float64)
+    weights = weights_after_step(logarithms, gram, rate)
+    assert weights[2] > 0.01
+    assert_allclose(weights, (logarithms - rate * gram @ weights).softmax(dim=-1), atol=1e-7)
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+def test_contract_what_is_no_number_ends_and_leaves_others_alone(lost):
+    logarithms, gram = problem(4, 3, 1.0)
+    rate = torch.tensor([1.0, lost, 1.0], dtype=torch.float64)
+    weights = weights_after_step(logarithms, gram, rate)
+    whole = weights_after_step(logarithms[[0, 2]], gram[[0, 2]], rate[[0, 2]])
+    assert_allclose(weights[[0, 2]], whole, atol=1e-9)
 
 
 def test_oracle_a_step_minimizes_the_model_of_the_loss():
@@ -106,7 +139,7 @@ def log_losses_and_jacobians_without_grad(*parts):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_closed_form_one_sample_and_one_layer_grow_by_a_share_along_it():
+def test_closed_form_one_layer_goes_along_one_sample_by_a_share_of_its_length():
     x = np.array([[3.0, 4.0]])
     fits = [
         network("full", 1, max_iter=n, learning_rate_init=0.1).fit([*x, -x[0]], [1, -1])
@@ -114,7 +147,7 @@ def test_closed_form_one_sample_and_one_layer_grow_by_a_share_along_it():
     ]
     coefs = [fit.coef_[0] for fit in fits]
     for before, after in pairwise(coefs):
-        length = 0.1 * np.linalg.norm(before)
+        length = 0.1 * max(np.linalg.norm(before), 1 / 5)
         assert_allclose(after - before, length * x[0] / 5, rtol=1e-9)
 
 
@@ -209,6 +242,53 @@ def test_invariance_weights_are_repetitions(samples):
     weighted = network(**common).fit(X, y, sample_weight=weight)
     repeated = network(**common).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
     assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fall", "kept"), [(0.85, False), (0.95, True), (1.05, True), (1.15, False)]
+)
+def test_contract_steps_are_kept_if_the_loss_falls_as_in_the_model(fall, kept):
+    one = torch.ones(1, dtype=torch.float64)
+    state = {"loss": one[0], "fall": one[0], "length": 0.1 * one[0], "weights": one.clone()}
+    state |= {"logarithms": one, "jacobian": torch.ones(1, 1, dtype=torch.float64)}
+    state |= {"trial_logarithms": one - fall, "trial_jacobian": state["jacobian"]}
+    parameter = one + 0.5
+    left = ProxLinearDescent().judge([parameter], None, [state], 0.1, one[0] - fall)
+    assert left == (1 - fall if kept else 1)
+    assert parameter == (1.5 if kept else 1)
+    assert state["length"] == (0.1 if kept else 0.05)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_limit_one_layer_passes_zero(seed):
+    fitted = network("full", 1, random_state=seed).fit([[1.0], [-2.0]], [1, -1])
+    assert fitted.margin_[-1] >= 1e9
+
+
+@pytest.mark.parametrize(
+    ("architecture", "depth", "scale"),
+    [("convolutional", 3, 1e-15), ("full", 3, 1e-12), ("full", 1, 1e-14), ("diagonal", 2, 1e8)],
+)
+def test_limit_data_of_any_scale_are_separated(samples, architecture, depth, scale):
+    X, y = samples
+    fitted = network(architecture, depth).fit(X * scale, y)
+    assert fitted.n_iter_ < 400
+    assert fitted.margin_[-1] >= 1e9
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
+def test_contract_weights_that_overflow_fail_by_name(samples):
+    with pytest.raises(ValueError, match="The training loss became nan"):
+        network("diagonal", 4, init_scale=1e80).fit(*samples)
+
+
+def test_contract_other_networks_are_refused(samples):
+    with pytest.raises(ValueError, match="is for linear networks"):
+        FCNClassifier(4, solver=ProxLinearDescent(), loss="exponential").fit(*samples)
+
+
+def test_contract_a_fitted_network_carries_no_gradients(samples):
+    assert len(pickle.dumps(network("full", 3, max_iter=100).fit(*samples))) < 1e5
 
 
 def test_contract_a_network_of_zeros_with_one_layer_moves(samples):

@@ -267,3 +267,15 @@ def test_contract_bridges_of_two_layers_are_norms():
     coef, _, X, y = draw((8,))
     for bridge, norm in (("bridge", "l1"), ("fourier_bridge", "fourier_l1")):
         assert (robust_radius(coef, X, y, bridge) == robust_radius(coef, X, y, norm)).all()
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e160])
+@pytest.mark.parametrize("norm", ["l2", "l1", "fourier_l1"])
+def test_invariance_radii_and_perturbations_do_not_depend_on_the_scale_of_the_coef(norm, scale):
+    rng = np.random.default_rng(0)
+    X, coef = rng.standard_normal((3, 6)), rng.standard_normal(6)
+    radii = robust_radius(coef, X, [1, -1, 1], norm, intercept=0.5)
+    scaled = robust_radius(coef * scale, X, [1, -1, 1], norm, intercept=0.5 * scale)
+    np.testing.assert_allclose(scaled, radii, rtol=1e-9)
+    worst = adversarial_perturbation(coef * scale, 1.0, norm)
+    np.testing.assert_allclose(worst, adversarial_perturbation(coef, 1.0, norm), rtol=1e-9)

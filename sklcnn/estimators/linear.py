@@ -38,7 +38,7 @@ STEPS = {
 }
 RECORDS_PER_DECADE = 10
 RECORDED_STEP = 10  # and its multiples, of prox-linear steps, whose margins grow exponentially
-# Where prox-linear steps end: beyond, shares of the samples in the loss are lost to rounding.
+# Where prox-linear steps end by themselves: far before shares of samples are lost to rounding.
 LARGEST_MARGIN = 1e9
 
 
@@ -51,10 +51,13 @@ class LinearNetworkClassifier(AbstractClassifier):
     r"""Linear network for binary classification: layers without activations, no intercept.
 
     However many layers it has, its predictor is linear, :math:`f(x) = \langle x, \beta \rangle`,
-    and on separable data many predictors have no training error. Gradient descent goes to one of
-    large margin in a norm that the architecture chooses [1]_: the Euclidean norm for full layers
-    of any depth *L*, :math:`\ell_{2/L}` of the coefficients for diagonal layers, :math:`\ell_{2/L}`
-    of their discrete Fourier transform for convolutional layers.
+    and on separable data many predictors have no training error. Gradient descent goes to that of
+    largest margin in a norm that the architecture chooses [1]_: the Euclidean norm for full layers
+    of any depth, and for two layers :math:`\ell_1` of the coefficients if they are diagonal, of
+    their discrete Fourier transform if they are convolutional, with one channel and kernels as wide
+    as the input. With *L* > 2 layers the latter two come to a stationary point of
+    :math:`\ell_{2/L}`, which one depends on the initial weights, and its margin may be far from the
+    largest.
 
     Parameters
     ----------
@@ -78,12 +81,13 @@ class LinearNetworkClassifier(AbstractClassifier):
         ``init_scale ** depth``. Small values come closer to the limits above, but wake up late;
         from depth 2 on, zero would never move.
     step : {"loss_scaled", "prox_linear", "constant", "normalized"}, default="loss_scaled"
-        Gradient steps that lower the logarithm of the loss by a number that is adapted, and are
-        taken back where they leave the gradient flow
-        (:class:`~sklcnn.training.BacktrackingDescent`): margins grow like their number. Implicit
-        steps along the same flow, with which margins grow exponentially, at the cost of the
-        gradients of all samples (:class:`~sklcnn.training.ProxLinearDescent`). Plain steps on the
-        loss, with which margins grow like the logarithm of their number. Steps of constant length
+        "loss_scaled": gradient steps that lower the logarithm of the loss by a number that is
+        adapted, and are taken back where they leave the gradient flow
+        (:class:`~sklcnn.training.BacktrackingDescent`); margins grow like their number.
+        "prox_linear": implicit steps along the same flow, each of which needs the gradients of all
+        samples one by one (:class:`~sklcnn.training.ProxLinearDescent`); margins grow
+        exponentially. "constant": plain steps on the loss; margins grow like the logarithm of their
+        number. "normalized": steps of constant length
         (:class:`~sklcnn.training.NormalizedDescent`).
     learning_rate_init : float, default=0.1
         How much the first loss-scaled step lowers the logarithm of the loss; the length of
@@ -94,7 +98,7 @@ class LinearNetworkClassifier(AbstractClassifier):
     target_margin : float, default=None
         Training ends where the loss proves that every sample has at least this margin
         :math:`y f(x)`; None trains for ``max_iter`` steps, prox-linear ones to a margin of 1e9 at
-        most, beyond which a float64 cannot tell how samples share the loss.
+        most. From 1e13 on float64 loses how samples share the loss.
     device : str, default="auto"
         "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
     random_state : int, RandomState instance or None, default=None
@@ -145,8 +149,9 @@ class LinearNetworkClassifier(AbstractClassifier):
     net_ : skorch.NeuralNet
         A working skorch net around ``module_``.
     loss_curve_ : list of float
-        Logarithm of the mean training loss at every epoch, for all ``step``; with loss-scaled steps
-        at the weights that are left, so that it never rises.
+        Logarithm of the mean training loss at every epoch, for all ``step``; with loss-scaled and
+        prox-linear steps at the weights that are left, so that it never rises by more than
+        rounding.
     validation_loss_curve_ : list of float
         The same on validation samples; empty without them.
     n_iter_ : int
@@ -171,8 +176,7 @@ class LinearNetworkClassifier(AbstractClassifier):
 
     Everything is computed in float64, and on the logarithm of the loss, so that margins of
     thousands neither overflow nor vanish. Directions converge like one over the margin at best, and
-    far slower where a coefficient that should be zero hardly pays: compare a direction with a
-    reference at its margin.
+    often far slower (:func:`~sklcnn.theory.convergence_power`): compare networks at equal margins.
 
     References
     ----------
@@ -314,6 +318,7 @@ class LinearNetworkClassifier(AbstractClassifier):
 
     def _finish(self, job, trained, start):
         super()._finish(job, trained, start)
+        self._solver_state = [{} for _ in self.module_.parameters()]  # it never goes on
         if not job.logarithm:
             self.loss_curve_ = _logarithms(self.loss_curve_)
             self.validation_loss_curve_ = _logarithms(self.validation_loss_curve_)

@@ -9,33 +9,36 @@ grow by a factor a step.
 import torch
 
 from sklcnn.nn.jacobians import log_losses_and_jacobians
+from sklcnn.nn.linear import AbstractLinearNetwork
 from sklcnn.training.descent import SHRINKAGE, TOLERANCE, AbstractDescent
 from sklcnn.training.operations import beside
 
 __all__ = ["ProxLinearDescent", "weights_after_step"]
 
 GROWTH = 1.1  # of the length, after a good step
-ROUNDING = 16 * torch.finfo(torch.float64).eps  # of the loss: what falls less has not fallen
+# Of the logarithms that the loss is made of: what falls less has not fallen.
+ROUNDING = 16 * torch.finfo(torch.float64).eps
 
 # Of Newton's method for the weights of the samples.
-LEAST_WEIGHT = 1e-200  # logarithms of less are lost
+LEAST_WEIGHT = 1e-200  # what is less could not come back
 LARGEST_FALL, LARGEST_RISE = -20.0, 2.0  # of the logarithm of a weight in one step
 COOLING, COLD = 100.0, 1.0  # of temperatures
-MOST_STEPS = 50  # at one temperature
+MOST_STEPS = 200  # at one temperature
 PRECISE, COARSE = 1e-9, 1e-6  # at the last temperature, and relative to each before
+LACK = 1e3  # of such a precision: how far a weight of almost nothing may be from rising
 
 
 class ProxLinearDescent(AbstractDescent):
-    r"""Implicit steps along the gradient flow of a loss that is a log-sum-exp over samples.
+    r"""Implicit steps along the gradient flow of linear networks, for the logarithm of their loss.
 
-    A step goes to the minimum of :math:`\log \sum_i e^{\ell_i(w) + \nabla \ell_i(w) \cdot \delta} +
+    The logarithm of a mean loss that falls exponentially is a log-sum-exp over samples. A step goes
+    to the minimum of :math:`\log \sum_i e^{\ell_i(w) + \nabla \ell_i(w) \cdot \delta} +
     \|\delta\|^2 / (2 \eta)`: the network is linear along it, the loss is not. That is the
     prox-linear method [1]_, and to first order an implicit Euler step of the gradient flow. The
-    rate :math:`\eta` is such that a gradient step would be as long as a share of all weights. If
-    the loss falls by a tenth less than in that model, or a tenth more, the step is taken back and
-    the share is halved; after a good one it grows by a tenth, up to the learning rate.
-
-    Made for the logarithm of a mean loss that falls exponentially.
+    rate :math:`\eta` is such that a gradient step would be as long as a share of all weights, or in
+    a single layer would lower the loss by that share, if this is more. If the loss falls by a tenth
+    less than in that model, or a tenth more, the step is taken back and the share is halved; after
+    a good one it grows by a tenth, up to the learning rate.
 
     Parameters
     ----------
@@ -44,11 +47,11 @@ class ProxLinearDescent(AbstractDescent):
 
     Notes
     -----
-    An epoch evaluates the losses of all samples and their gradients once, which takes memory for as
-    many copies of the weights as there are samples, and solves some dozens of systems with an
-    equation for each sample. How far a training leaves the gradient flow is proportional to its
-    learning rate. As with `BacktrackingDescent` losses and weights at the end of every epoch are
-    those of the last good step.
+    An epoch evaluates the losses of all samples and their gradients once, which takes memory for
+    some three times as many copies of the weights as there are samples, and solves some dozens of
+    systems with an equation for each sample. How far a training leaves the gradient flow is
+    proportional to its learning rate. As with `BacktrackingDescent` losses and weights at the end
+    of every epoch are those of the last good step.
 
     References
     ----------
@@ -64,6 +67,11 @@ class ProxLinearDescent(AbstractDescent):
 
     def evaluate(self, states, network, mean_loss, inputs, target, weight, space):
         """Return mean loss, outputs and gradients; keep those of all samples for the judgement."""
+        if not isinstance(network, AbstractLinearNetwork):
+            raise ValueError(
+                f"solver={self!r} is for linear networks (LinearNetworkClassifier), not for a "
+                f"{type(network).__name__}; use 'gd' there."
+            )
         samples = inputs, target, weight
         logarithms, outputs, jacobians = log_losses_and_jacobians(network, mean_loss, *samples)
         states[0]["trial_logarithms"] = logarithms
@@ -88,7 +96,7 @@ class ProxLinearDescent(AbstractDescent):
             good = torch.ones_like(loss, dtype=torch.bool)
         else:
             fall = first["loss"] - loss
-            slack = TOLERANCE * first["fall"] + ROUNDING * loss.abs()
+            slack = TOLERANCE * first["fall"] + ROUNDING * (1 + loss.abs())
             good = (fall - first["fall"]).abs() <= slack  # False for a loss that is no number
             longer = torch.minimum(first["length"] * GROWTH, largest)
             first["length"] = torch.where(good, longer, first["length"] * SHRINKAGE)
@@ -113,7 +121,9 @@ class ProxLinearDescent(AbstractDescent):
         slope = (shares[..., None, :] @ gram @ shares[..., None])[..., 0, 0].sqrt()
         sizes = [state["weights"].square().flatten(loss.dim()).sum(dim=-1) for state in states]
         size = sum(sizes).sqrt()
-        length = first["length"] * torch.where(size > 0, size, 1 / slope)
+        if len(states) == 1:  # one layer is as linear at zero as anywhere, and may pass it
+            size = torch.maximum(size, 1 / slope)
+        length = first["length"] * size
         rate = torch.where(slope > 0, length / slope, 0.0)
         weights = weights_after_step(logarithms, gram, rate)
         falls = rate[..., None] * (gram @ weights[..., None]).squeeze(-1)
@@ -142,11 +152,14 @@ def weights_after_step(logarithms, gram, rate):
     Returns
     -------
     weights : Tensor of shape (..., n_samples)
-        At least 0, of sum 1.
+        At least 0, of sum 1; uniform if logarithms or products are no numbers.
     """
+    gram = rate[..., None, None] * gram
+    known = gram.isfinite().all(dim=-1).all(dim=-1) & (logarithms < torch.inf).all(dim=-1)
+    logarithms = torch.where(known[..., None], logarithms, 0.0)  # others fail by their loss
+    gram = torch.where(known[..., None, None], gram, 0.0)
     counts = logarithms > -torch.inf
     logarithms = torch.where(counts, logarithms, 0.0)
-    gram = rate[..., None, None] * gram
     scale = 1 + gram.abs().amax(dim=(-2, -1)) + logarithms.abs().amax(dim=-1)
     weights = torch.where(counts, 1 / counts.sum(dim=-1, keepdim=True), 0.0).to(logarithms)
     temperature = (scale / COOLING).clamp_min(COLD)
@@ -161,15 +174,18 @@ def weights_after_step(logarithms, gram, rate):
 
 def _balance(weights, logarithms, gram, temperature, tolerance):
     """Solve for weights at a temperature, which is a factor on their logarithms, from others."""
-    heat = temperature[..., None]
+    heat, counts = temperature[..., None], weights > 0
     for _ in range(MOST_STEPS):
         logs = weights.clamp_min(LEAST_WEIGHT).log()
         gradient = (gram @ weights[..., None]).squeeze(-1) - logarithms + heat * logs
         gradient = gradient - (weights * gradient).sum(dim=-1, keepdim=True)
-        if ((weights * gradient.abs()).sum(dim=-1) <= tolerance).all():
+        off = (weights * gradient.abs()).sum(dim=-1)
+        lack = torch.where(counts, -gradient, 0.0).amax(dim=-1)
+        if ((off <= tolerance) & (lack <= torch.maximum(temperature, LACK * tolerance))).all():
             break
         change = _newton_change(weights, gradient, gram, heat)
         weights = weights * change.clamp(LARGEST_FALL, LARGEST_RISE).exp()
+        weights = torch.where(counts, weights.clamp_min(LEAST_WEIGHT), 0.0)
         weights = weights / weights.sum(dim=-1, keepdim=True)
     return weights
 
@@ -197,4 +213,4 @@ def _keep(state, good, **found):
     """Take over what was found by the members whose step was good."""
     for name, now in found.items():
         before = state.get(name, now)
-        state[name] = torch.where(beside(good, now), now, before).clone()
+        state[name] = torch.where(beside(good, now), now, before)

@@ -32,18 +32,21 @@ def robust_radius(
 
     .. math:: r_i = \frac{y_i (\langle x_i, \beta \rangle + b)}{\|\beta\|}
 
-    ==============  ================================================================
+    ==============  =================================================================
     norm            size of a perturbation :math:`\delta`
-    ==============  ================================================================
+    ==============  =================================================================
     "l2"            :math:`(\sum_j \delta_j^2)^{1/2}`
     "l1"            :math:`\max_j |\delta_j|`, of the features
     "fourier_l1"    :math:`\max_d |\hat\delta_d|`, of the unitary Fourier transform
-    ==============  ================================================================
+    "kernel_width"  largest singular value of the matrix of all windows of that
+                    width, around the circle, over the root of the number of features
+    ==============  =================================================================
 
-    The smallest one of the training samples is the normalized margin. So the most robust predictor
-    of them all is that of `max_margin`, and gradient descent on a linear network of two layers goes
-    there: for the perturbations of "l2" if layers are full, of "l1" if they are diagonal, of
-    "fourier_l1" if they are convolutional [1]_.
+    The smallest one of the training samples is the normalized margin. So the predictor that stands
+    the largest perturbation of all training samples is that of `max_margin`, and gradient descent
+    on a linear network of two layers goes there: for the perturbations of "l2" if layers are full,
+    of "l1" if they are diagonal, of "fourier_l1" if they are convolutional [1]_. Of new samples
+    that promises nothing.
 
     Parameters
     ----------
@@ -104,6 +107,8 @@ def robust_radius(
     offset = check_finite("intercept", intercept)
     if offset.ndim:
         raise ValueError(f"intercept must be one number, got shape {offset.shape}.")
+    largest = np.abs(beta).max() or 1.0  # radii do not depend on the scale, squares would
+    beta, offset = beta / largest, offset / largest
     slope, _ = _slope(beta, norm, depth, input_shape, kernel_size)
     return (signed @ beta + np.asarray(y, dtype=float) * offset) / slope.norm
 
@@ -120,8 +125,9 @@ def adversarial_perturbation(
     r"""Return the perturbation of given size that lowers the margins of a predictor most.
 
     It lowers the margin of every sample of label 1 by `radius` times the norm of the coefficients;
-    its negative does so for label -1. It points along the coefficients for "l2", has their signs
-    for "l1", and the phases of their spectrum, all amplitudes alike, for "fourier_l1".
+    its negative does so for label -1. It points against the coefficients for "l2", has the opposite
+    of their signs for "l1", and the opposite of the phases of their spectrum, all amplitudes alike,
+    for "fourier_l1".
 
     Parameters
     ----------
@@ -169,7 +175,9 @@ def adversarial_perturbation(
     [-1.41 -3.41  1.41 -0.59]
     """
     sizes = check_finite("radius", radius)
-    slope, coordinates = _slope(check_coef(coef), norm, depth, input_shape, kernel_size)
+    beta = check_coef(coef)
+    beta = beta / (np.abs(beta).max() or 1.0)
+    slope, coordinates = _slope(beta, norm, depth, input_shape, kernel_size)
     return -np.multiply.outer(sizes, coordinates.backward(slope.gradient))  # (..., n_features)
 
 

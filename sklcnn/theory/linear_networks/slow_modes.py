@@ -160,7 +160,8 @@ def _check_solution(solution, signed, norm):
     n_samples, n_features = signed.shape
     if solution.coef.shape == (n_features,) and solution.dual_coef.shape == (n_samples,):
         point, margin = norm.coordinates.forward(solution.coef), (signed @ solution.coef).min()
-        if np.allclose([margin, norm.slope(point).norm], [1, solution.norm_value], rtol=_SAME):
+        found, stated = [margin, norm.slope(point).norm], [1, solution.norm_value]
+        if np.allclose(found, stated, rtol=_SAME, atol=0):
             return point
     raise ValueError(
         "solution must be what max_margin returns for the same X, y, norm and input_shape, got "

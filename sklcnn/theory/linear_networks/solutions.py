@@ -92,7 +92,8 @@ def max_margin(
 
     Gradient descent on separable data and the exponential loss turns the predictor of a linear
     network into this direction: of full networks for "l2", of diagonal ones of depth 2 for "l1", of
-    convolutional ones for "fourier_l1". Deeper ones come to a stationary point of a bridge.
+    convolutional ones of depth 2, with kernels as wide as the input, for "fourier_l1". Deeper ones
+    come to a stationary point of a bridge.
 
     Parameters
     ----------
