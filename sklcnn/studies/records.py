@@ -14,6 +14,8 @@ __all__ = ["remember_table", "stream_records"]
 
 
 def _to_json(name, record):
+    if "name" in record:
+        raise ValueError(f"record {name!r} has a key 'name', which is that of its task.")
     return json.dumps({"name": name} | record)
 
 
@@ -66,6 +68,7 @@ def stream_records(tasks, stream, path=None, *, to_line=_to_json, from_line=_fro
     for name in tasks.keys() & known.keys():
         yield name, known[name]
     missing = {name: task for name, task in tasks.items() if name not in known}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with Path(path).open("a", encoding="utf-8", newline="") as file:
         for name, record in stream(missing):
             file.write(to_line(name, record) + "\n")
@@ -97,7 +100,7 @@ def remember_table(path, make):
     Returns
     -------
     table : pandas.DataFrame
-        As it was made, or as CSV gives it back.
+        As CSV gives it back.
 
     Examples
     --------
@@ -114,11 +117,9 @@ def remember_table(path, make):
     [[4, 9], [4, 9]]
     """
     path = Path(path)
-    if path.exists():
-        return pd.read_csv(path)
-    table = make()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    table.to_csv(part, index=False)
-    part.replace(path)
-    return table
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        make().to_csv(part, index=False)
+        part.replace(path)
+    return pd.read_csv(path)  # the same table whether it was made now or before
