@@ -32,7 +32,8 @@ class LinearDisplay:
     networks, where the flow of the first seed ends; bars are the reference at depth 2. Third row:
     that distance at one margin by the scale of the initial weights, margins by the width of the
     kernels, and test errors on another law over the number of samples. Last row: errors there on
-    samples that are perturbed as badly as can be. Bands hold all draws.
+    samples that are perturbed as badly as can be. Bands hold all draws. A depth has the same shade
+    of the color of its architecture in all panels, and distances below 1e-9 are drawn there.
 
     Parameters
     ----------
@@ -101,6 +102,8 @@ class LinearDisplay:
                 f"curves has the architecture {strangers[0]!r}: known are {', '.join(_LOOKS)}."
             )
         self._names = names
+        depths = pd.concat([curves["depth"], learning["depth"].dropna()]) if len(learning) else []
+        self._depths = sorted({2, *depths})  # of networks on their own law, and on the other
         self.panels_ = [f"{name}, {what}" for what in ("error", "predictor") for name in names]
         self.panels_ += ["scales", "kernel widths", "learning"]
         self.panels_ += [f"attack {norm}" for norm in dict.fromkeys(robustness["norm"])]
@@ -158,11 +161,10 @@ class LinearDisplay:
             ax.spines[["top", "right"]].set_visible(False)
         return self
 
-    def _color(self, name, depth=None):
+    def _color(self, name, depth=2):
         """Of an architecture, darker with depth."""
         color = FAMILY_STYLES[_LOOKS[name]].color
-        depths = sorted(self.curves["depth"].unique())
-        return color if depth is None else shade(color, depths.index(depth), len(depths))
+        return shade(color, self._depths.index(depth), len(self._depths))
 
     def _plot_errors(self, ax, name):
         rows = self.curves[(self.curves["architecture"] == name) & (self.curves["margin"] > 0)]
@@ -176,7 +178,7 @@ class LinearDisplay:
         flows = self.curves[self.curves["step"] == "prox_linear"]
         ax.set(xlim=(0.03, 3 * max(1, flows["margin"].max())), ylim=(_LEAST / 2, 3))
         ax.set_title(f"{name}: gradient flow, descent (dots)", fontsize="medium")
-        ax.set_ylabel("distance from the reference")
+        ax.set_ylabel("distance (drawn: 1e-9 or more)")
         ax.legend(frameon=False, fontsize="small", loc="lower left")
 
     def _plot_predictor(self, ax, name):
@@ -193,6 +195,8 @@ class LinearDisplay:
         ax.bar(np.arange(len(best)), best[f"reference_{column}"], color="0.85", zorder=0)
         _name_places(ax, best["index"])
         ax.set_title(f"in the end; bars: theory, depth {best['depth'].iloc[0]}", fontsize="medium")
+        if name == self._names[0]:  # where there is room
+            ax.legend(frameon=False, fontsize="x-small", loc="upper center")
         ax.set_xlabel("frequency" if column == "amplitude" else "feature")
         ax.set_ylabel("amplitude of the spectrum" if column == "amplitude" else "coefficient")
 
@@ -241,6 +245,8 @@ class LinearDisplay:
         ax.set(xlabel=_NORMS.get(norm, norm), ylabel="error under attack", ylim=(0, 0.8))
         of = "" if self.attacked_size is None else f", n = {self.attacked_size}"
         ax.set_title(f"attack in the dual of {norm.replace('_', ' ')}{of}", fontsize="medium")
+        if norm == self.robustness["norm"].iloc[0]:
+            ax.legend(frameon=False, fontsize="x-small", loc="upper left")
 
     def _plot_mean(self, ax, rows, x, y, network, **changes):
         """Mean over draws, and for networks the range of all of them."""
@@ -257,10 +263,8 @@ class LinearDisplay:
         if network in _RULES:
             return {"color": "0.2", "ls": _RULES[network], "lw": 1.2, "marker": ""}
         name, depth = network.split()
-        depths = sorted(self.learning.loc[self.learning["architecture"] == name, "depth"].unique())
-        style = FAMILY_STYLES[_LOOKS[name]]
-        color = shade(style.color, depths.index(float(depth)), len(depths))
-        return {"color": color, "marker": style.marker, "ms": 4, "lw": 1.4}
+        color, marker = self._color(name, int(depth)), FAMILY_STYLES[_LOOKS[name]].marker
+        return {"color": color, "marker": marker, "ms": 4, "lw": 1.4}
 
 
 def _name_places(ax, names):

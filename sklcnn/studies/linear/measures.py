@@ -18,6 +18,7 @@ from sklcnn.theory.linear_networks.spectra import fourier_coordinates
 
 __all__ = ["direction_error", "measure_networks", "path_distance"]
 
+_TIED = 1e-6  # relative difference of margins that are the same
 _N_STARTS = 20  # of the search for the best stationary point
 _CERTIFICATE = ("duality_gap", "residual", "slackness", "second_order", "min_curvature")
 _NUMBERS = ("error", "polished_error", "polish_rounds", "norm_value", "best_norm", *DIAGNOSIS)
@@ -215,7 +216,8 @@ def margin_table(plan, trained):
     margins : DataFrame
         One row for each ``architecture``, ``depth`` and ``norm``: ``margin``; ``own``, whether
         theory has this norm for the network; ``wins``, whether its margin there is larger than
-        those of all networks for which theory has another.
+        those of all networks for which theory has another; ``ties``, whether it is as large as the
+        largest of them, up to a millionth.
     """
     signed, rows = plan.X * plan.y[:, None], []
     plain = [Norm(name, plan.input_shape) for name in ("l2", "l1", "fourier_l1")]
@@ -231,7 +233,9 @@ def margin_table(plan, trained):
     margins = pd.DataFrame(rows).groupby(keys, sort=False)["margin"].median().reset_index()
     best = margins[~margins["own"]].groupby("norm")["margin"].max()
     rival = margins["norm"].map(best)  # NaN if all networks share the norm
-    return margins.assign(wins=margins["own"] & ~(margins["margin"] <= rival))
+    ahead = margins["margin"] - rival
+    ties = margins["own"] & (ahead.abs() <= _TIED * rival.abs())
+    return margins.assign(wins=margins["own"] & ~(ahead <= 0) & ~ties, ties=ties)
 
 
 def scale_row(plan, network, fitted):

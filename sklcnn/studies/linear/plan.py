@@ -185,7 +185,7 @@ def _seeds(entropy, number):
 def _check_shape(parameter, asked):
     """Return the shape of a signal or of an image as a tuple."""
     shape = tuple(asked) if isinstance(asked, Sequence) else (asked,)
-    _check_counts(parameter, shape)
+    _check_counts(parameter, shape, least=2 if len(shape) == 1 else 1)
     if len(shape) > 2 or np.prod(shape) < 2:
         raise InvalidInputError(
             parameter,

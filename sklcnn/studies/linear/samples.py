@@ -1,5 +1,6 @@
 """Samples on which two-layer networks are quick, and the norms whose solutions they have."""
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -74,39 +75,55 @@ def find_samples(entropy, n_samples, input_shape, min_power, min_waking):
     -------
     found : Sampled
         With the solutions for "l2", "l1" and "fourier_l1".
+
+    Raises
+    ------
+    InvalidInputError
+        If no draw is quick enough; it names the first condition that none of them meets.
     """
     y = np.where(np.arange(n_samples) % 2, -1, 1)
     size = (n_samples, int(np.prod(input_shape)))
+    failed = Counter()  # draws by the parameter whose condition they fail first
     for draw in range(_MOST_DRAWS):
         X = np.random.default_rng([entropy, draw]).standard_normal(size)
         found = _solve(draw, X, y, input_shape, min_power, min_waking)
-        if found is not None:
+        if isinstance(found, Sampled):
             return found
-    raise InvalidInputError(
-        "n_samples",
-        f"none of {_MOST_DRAWS:,} draws of {n_samples} samples with {size[1]} features is "
-        f"separable with powers of convergence of at least {min_power:g} and waking gaps of at "
-        f"least {min_waking:g}; fewer features, or smaller numbers, may do",
-    )
+        failed[found] += 1
+    raise _no_samples(failed, size, min_power, min_waking)
+
+
+def _no_samples(failed, size, min_power, min_waking):
+    """Return the error that names the first condition that no draw meets."""
+    text = f"of {_MOST_DRAWS:,} draws of {size[0]} samples with {size[1]} features "
+    separable = _MOST_DRAWS - failed["n_samples"]
+    if not separable:
+        return InvalidInputError("n_samples", text + "none is separable; fewer samples may do")
+    text += f"{separable:,} are separable, " if failed["n_samples"] else "all are separable, "
+    powerful, power = separable - failed["min_power"], f"powers of at least {min_power:g}"
+    if not powerful:
+        return InvalidInputError("min_power", f"{text}none has {power}; a smaller number may do")
+    text += f"{powerful:,} of them have {power}, none of those has waking gaps of at least "
+    return InvalidInputError("min_waking", f"{text}{min_waking:g}; a smaller number may do")
 
 
 def _solve(draw, X, y, input_shape, min_power, min_waking):
-    """Solutions and numbers, or None if one is too small; the cheapest ones are looked at first."""
+    """Solutions and numbers, or the parameter whose condition fails; the cheapest come first."""
     norms = [Norm("l1", input_shape), Norm("fourier_l1", input_shape)]
     references, powers, wakings = {}, {}, {}
     for norm in norms:
         try:
             references[norm] = max_margin(X, y, **norm.arguments)
         except ValueError:  # not separable
-            return None
+            return "n_samples"
         found = {"input_shape": input_shape, "solution": references[norm]}
         powers[norm.name] = convergence_power(X, y, norm.name, **found)
         if powers[norm.name].power < min_power:
-            return None
+            return "min_power"
     for norm in norms:
         wakings[norm.name] = waking_gap(X, y, norm, references[norm])
         if wakings[norm.name] < min_waking:
-            return None
+            return "min_waking"
     plain = Norm("l2", input_shape)
     references[plain] = max_margin(X, y, **plain.arguments)
     return Sampled(draw, X, y, references, powers, wakings)

@@ -48,7 +48,7 @@ class LinearStudy:
     margins : pandas.DataFrame
         Normalized ``margin`` of each network in each ``norm`` at the end of the flow, median over
         the seeds; ``own`` if theory has this norm for the network, ``wins`` if it is then the
-        largest.
+        largest, ``ties`` if another network has the same, up to a millionth.
     curves : pandas.DataFrame
         ``error``, ``balance`` and ``alignment`` over ``margin`` and ``iteration``.
     spectra : pandas.DataFrame

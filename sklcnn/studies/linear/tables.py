@@ -80,14 +80,16 @@ def _margin_table(margins):
         by_norm = cells.set_index("norm")
         texts = [_margin_text(by_norm.loc[norm]) for norm in norms]
         rows.append((f"{architecture} {depth}", *texts))
-    title = "normalized margins, medians; ( ) own norm, * and larger than of all other networks"
+    title = "normalized margins, medians; ( ) own norm, * and larger than of all other networks, "
+    title += "= as large"
     return TextTable(title, ("network", *norms), rows)
 
 
 def _margin_text(cell):
-    """Write (0.512) * for a network that wins its own column."""
+    """Write (0.512) * for a network that wins its own column, (0.512) = for one that ties."""
     text = f"{cell['margin']:.4f}"
-    return f"({text}){' *' * bool(cell['wins'])}" if cell["own"] else text
+    sign = " *" * bool(cell["wins"]) + " =" * bool(cell["ties"])
+    return f"({text}){sign}" if cell["own"] else text
 
 
 def _trained_table(runs):
@@ -144,7 +146,9 @@ def _polished_table(runs):
             names[0],
             own["norm"].iloc[0],
             names[1],
-            *_worst(own, "polished_error", "polished_residual"),
+            *_worst(
+                own.assign(polished_error=_distance(own)), "polished_error", "polished_residual"
+            ),
             f"{own['polish_rounds'].max():.0f}",
             counts_text(own["polished_second_order"]),
             f"{is_best(own).sum()} of {len(own)}",
@@ -152,6 +156,11 @@ def _polished_table(runs):
         for names, own in _kinds(runs)
     ]
     return TextTable("after polishing: the worst of all seeds", header, rows)
+
+
+def _distance(own):
+    """Distances after polishing; none from a reference that is itself what was polished."""
+    return own["polished_error"].where(~own["norm"].str.contains("bridge"))
 
 
 def _kinds(runs):
