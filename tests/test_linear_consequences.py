@@ -257,7 +257,7 @@ def test_contract_images():
 # --- bad input ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sizes", [(1, 4), (4, 9), (4.5,), ()])
+@pytest.mark.parametrize("sizes", [(1, 4), (4, 9), (4.5,), (4.0,), (float("nan"),), ()])
 def test_contract_sizes_out_of_range_are_refused(sizes):
     with pytest.raises(InvalidInputError, match="sizes"):
         train_predictors(input_shape=(8,), sizes=sizes)

@@ -113,7 +113,10 @@ class AbstractKnownRule(AbstractLaw):
 
 
 class AbstractSignRule(ClassifierMixin, AbstractKnownRule):
-    """A law of two labels that the input determines: the sign of a score."""
+    """A law of two labels whose best rule is the sign of a score.
+
+    Here the input determines the label; a law with noise says otherwise for itself.
+    """
 
     @abstractmethod
     def _score(self, X):

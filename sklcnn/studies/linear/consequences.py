@@ -14,6 +14,7 @@ from scipy.special import ndtr
 from sklcnn.datasets import SparseSpectrum
 from sklcnn.estimators import LinearNetworkClassifier
 from sklcnn.studies.curves import sample_efficiency
+from sklcnn.studies.linear.plan import check_counts
 from sklcnn.studies.tables import InvalidInputError
 from sklcnn.theory import coef_norm, max_margin, robust_radius
 from sklcnn.training import fit_many
@@ -96,7 +97,7 @@ def train_predictors(
     InvalidInputError
         If a size is out of range.
     """
-    _check_sizes(sizes, int(np.prod(input_shape)))
+    check_counts("sizes", sizes, least=2, most=int(np.prod(input_shape)))
     laws = [SparseSpectrum(input_shape, n_frequencies, signal_norm, noise, seed) for seed in seeds]
     draws = [_draw(law, size) for law in laws for size in sorted(set(sizes))]
     fits = [(network, draw) for draw in draws for network in networks]
@@ -117,16 +118,6 @@ def train_predictors(
         for ((name, depth), draw), network in zip(fits, fitted, strict=True)
     ]
     return trained + [rule for draw in draws for rule in _rules(draw)]
-
-
-def _check_sizes(sizes, n_features):
-    for size in sizes:
-        if size != int(size) or not 2 <= size <= n_features:
-            raise InvalidInputError(
-                "sizes", f"{size!r} is not a whole number from 2 to the {n_features} features"
-            )
-    if not len(sizes):
-        raise InvalidInputError("sizes", "at least one is needed")
 
 
 def _draw(law, size):

@@ -13,7 +13,15 @@ from sklcnn.studies.linear.samples import Norm, find_samples
 from sklcnn.studies.tables import InvalidInputError
 from sklcnn.theory import MaxMargin, max_margin
 
-__all__ = ["ARCHITECTURES", "STEPS", "LinearPlan", "Network", "make_linear_plan", "norm_of"]
+__all__ = [
+    "ARCHITECTURES",
+    "STEPS",
+    "LinearPlan",
+    "Network",
+    "check_counts",
+    "make_linear_plan",
+    "norm_of",
+]
 
 ARCHITECTURES = ("full", "convolutional", "diagonal")
 STEPS = ("loss_scaled", "prox_linear")  # gradient descent, and the flow that it follows
@@ -137,12 +145,12 @@ def make_linear_plan(
     """
     shape = _check_shape("input_shape", input_shape)
     signal_shape = _check_shape("signal_shape", signal_shape)
-    _check_counts("sizes", sizes, least=2, most=int(np.prod(signal_shape)))
-    _check_counts("n_draws", [n_draws])
-    _check_counts("n_samples", [n_samples], least=2)
-    _check_counts("depths", depths)
-    _check_counts("n_seeds", [n_seeds])
-    _check_counts("max_iter", [max_iter])
+    check_counts("sizes", sizes, least=2, most=int(np.prod(signal_shape)))
+    check_counts("n_draws", [n_draws])
+    check_counts("n_samples", [n_samples], least=2)
+    check_counts("depths", depths)
+    check_counts("n_seeds", [n_seeds])
+    check_counts("max_iter", [max_iter])
     _check_positive("scales", scales)
     for name, value in (("init_scale", init_scale), ("target_margin", target_margin)):
         _check_positive(name, [value])
@@ -153,7 +161,7 @@ def make_linear_plan(
         raise InvalidInputError("min_waking", f"{min_waking!r} is not a number of at least 0")
     if kernel_sizes is None:
         kernel_sizes = [2**n for n in range(min(shape)) if 2**n < min(shape)] + [min(shape)]
-    _check_counts("kernel_sizes", kernel_sizes, most=min(shape))
+    check_counts("kernel_sizes", kernel_sizes, most=min(shape))
     entropy = draw_entropy(random_state)
     found = find_samples(entropy, n_samples, shape, min_power, min_waking)
     widths = [Norm("kernel_width", shape, kernel_size=size) for size in kernel_sizes]
@@ -185,7 +193,7 @@ def _seeds(entropy, number):
 def _check_shape(parameter, asked):
     """Return the shape of a signal or of an image as a tuple."""
     shape = tuple(asked) if isinstance(asked, Sequence) else (asked,)
-    _check_counts(parameter, shape, least=2 if len(shape) == 1 else 1)
+    check_counts(parameter, shape, least=2 if len(shape) == 1 else 1)
     if len(shape) > 2 or np.prod(shape) < 2:
         raise InvalidInputError(
             parameter,
@@ -195,7 +203,8 @@ def _check_shape(parameter, asked):
     return shape
 
 
-def _check_counts(parameter, values, least=1, most=np.inf):
+def check_counts(parameter, values, least=1, most=np.inf):
+    """Raise InvalidInputError for what is not a whole number in range, naming the parameter."""
     for value in values:
         whole = isinstance(value, Integral) and not isinstance(value, bool)
         if not whole or not least <= value <= most:
